@@ -1,0 +1,1 @@
+"""Views of the ledger in a browser: reads, never trains."""

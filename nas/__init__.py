@@ -1,0 +1,1 @@
+"""Search, fit, grow and export small networks. The names a user types; heavy libraries load on first use."""

@@ -1,0 +1,1 @@
+"""How measured numbers grow: rules, laws, fits with uncertainty, frontiers, families and committees."""
