@@ -1,0 +1,62 @@
+"""One attempt at a task: whether it runs or stands at a report, and how much device time it has used."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from nas.execution.failures import MAX_MESSAGE_CHARACTERS, masked
+from nas.interfaces import Failure, Task
+from runs import FailureClass
+
+
+class Attempt:
+    """A task on a slot. Its clock stands still while it waits at a report for the driver, whatever keeps the driver.
+
+    `seconds_used` is counted where the task runs and arrives with each event, so an event that lay unread for a while
+    does not make the task look slow.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._seconds_used = 0.0
+        self._running_since: float | None = time.monotonic()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the task stands at a report whose answer it has not got yet."""
+        return self._running_since is None
+
+    def pause(self, seconds_used: float) -> None:
+        """Notes that the task stands at a report, after `seconds_used` device seconds."""
+        self._seconds_used = seconds_used
+        self._running_since = None
+
+    def resume(self) -> None:
+        """Notes that the task runs again."""
+        self._running_since = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Device seconds so far."""
+        running = 0.0 if self._running_since is None else time.monotonic() - self._running_since
+        return self._seconds_used + running
+
+    @property
+    def seconds_left(self) -> float:
+        """Device seconds until the task is over its limit; infinite without one, and while it is paused."""
+        if self.task.time_limit_s is None or self.is_paused:
+            return math.inf
+        return self.task.time_limit_s - self.seconds
+
+    def timed_out(self) -> Failure:
+        """Returns the end of a task that used up its time."""
+        return self.failed(
+            FailureClass.TIMEOUT,
+            f"a task must end within its limit of {self.task.time_limit_s:g} s, got {self.seconds:.1f} s so far; "
+            "raise the limit, or lower the fidelity",
+        )
+
+    def failed(self, failure_class: FailureClass, message: str) -> Failure:
+        """Returns the end of a task that did not end by itself; there is no traceback to show."""
+        return Failure(self.task.key, failure_class, masked(message)[:MAX_MESSAGE_CHARACTERS], "", self.seconds)

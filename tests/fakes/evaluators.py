@@ -1,0 +1,107 @@
+"""Evaluators whose behaviour is written in the task: `architecture` says what to do, `fidelity.epochs` how often."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.interfaces import Measurement, Progress, StopTraining, Task
+from nas.settings import DataSettings, Fidelity, Recipe
+from runs import FailureClass
+
+
+def task(key: str, behaviour: str = "", *, epochs: int = 1, time_limit_s: float | None = None) -> Task:
+    """Returns a task that makes `Scripted` behave so."""
+    data, recipe, fidelity = DataSettings(), Recipe(), Fidelity(epochs=epochs)
+    return Task(key, behaviour, data, recipe, fidelity, seed=0, time_limit_s=time_limit_s)
+
+
+class Diverged(Exception):
+    """Says its class itself, as an evaluator's own exceptions do."""
+
+    failure_class = FailureClass.DIVERGED
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """Trains for as many epochs as the fidelity says and then does what the architecture's text says."""
+
+    def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
+        word, _, argument = task.architecture.partition(" ")
+        for epoch in range(1, task.fidelity.epochs + 1):
+            if word == "sleep":
+                time.sleep(float(argument))
+            accuracy = float("nan") if word == "nan" else epoch / (epoch + 1)
+            if not report(Progress(task.key, epoch, accuracy=accuracy, loss=1.0 / epoch, seconds=0.0)):
+                raise StopTraining
+        _act(word, argument)
+        loss = float("inf") if word == "infinite" else 0.5
+        key = "another" if word == "wrong-key" else task.key
+        return Measurement(key, accuracy=0.5, loss=loss, epoch=task.fidelity.epochs, seconds=0.0, num_examples=_number(word))
+
+
+def _number(word: str) -> int:
+    """What a test asks the worker about itself, returned where a measurement has an integer."""
+    if word == "pid":
+        return os.getpid()
+    if word == "threads":
+        import torch
+
+        return torch.get_num_threads()
+    return 1
+
+
+def _act(word: str, argument: str) -> None:
+    match word:
+        case "raise":
+            raise ValueError(argument)
+        case "raise-diverged":
+            raise Diverged("the loss grew")
+        case "raise-torch-oom":
+            import torch
+
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        case "raise-memory":
+            raise MemoryError
+        case "exit":
+            sys.exit(3)
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            signal_free_sleep(argument)
+        case "hang-with-gil":
+            ctypes.PyDLL(None).sleep(3600)
+        case "hang-with-children":
+            start_stubborn_family(Path(argument))
+            signal_free_sleep("")
+
+
+def signal_free_sleep(path: str) -> None:
+    """Sleeps for an hour, after leaving this process's id in the file `path`."""
+    if path:
+        Path(path).write_text(str(os.getpid()))
+    while True:
+        time.sleep(3600)
+
+
+def start_stubborn_family(path: Path) -> None:
+    """Starts a child and a grandchild that ignore SIGTERM; their ids are in the file `path`."""
+    program = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "os.fork()\n"
+        "open(sys.argv[1], 'a').write(f'{os.getpid()}\\n')\n"
+        "time.sleep(3600)\n"
+    )
+    subprocess.Popen([sys.executable, "-c", program, str(path)])
+    while not path.exists() or len(path.read_text().split()) < 2:
+        time.sleep(0.01)
