@@ -1,7 +1,7 @@
 """A real PostgreSQL server for tests: its own cluster, its own port, started and stopped at will.
 
-The cluster is made by `initdb` in a temporary folder and runs as an unprivileged user (PostgreSQL refuses root).
-The server is a child of the test process and ends with it, so that a killed test run leaves no server behind.
+The cluster is made by `initdb` in a temporary folder and runs as an unprivileged user, as it refuses root. The
+server is a child of the test process and ends with it, so that a killed test run leaves no server behind.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class PostgresServer:
 
 
 def _unprivileged(command: list[str]) -> list[str]:
-    """Returns `command` as run by user postgres when we are root, and ended (SIGQUIT) with its parent thread."""
+    """Returns `command` as user postgres runs it when we are root, ended with the thread that started it."""
     prefix = ["setpriv", "--pdeathsig", "QUIT"]
     if os.geteuid() == 0:
         prefix += ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
