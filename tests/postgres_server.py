@@ -1,7 +1,7 @@
 """A real PostgreSQL server for tests: its own cluster, its own port, started and stopped at will.
 
-The cluster is made by `initdb` in a temporary folder and runs as an unprivileged user, as it refuses root. The
-server is a child of the test process and ends with it, so that a killed test run leaves no server behind.
+The cluster is made by `initdb` in a temporary folder and runs as an unprivileged user, as it refuses root.
+The server is a child of the test process and ends with it, so that a killed test run leaves no server behind.
 """
 
 from __future__ import annotations
