@@ -1,20 +1,35 @@
 """The settings of a run: what a `nas.toml` may say, as validated frozen values.
 
-Every table of the file is one class here; every field has a type, a bound and a sentence, from which `nas init` writes
-the commented file. An unknown key is an error that names the nearest known one.
+Every table of the file is one class here; every field has a type, a bound and a sentence, from which
+`nas init` writes the commented file. An unknown key is an error that names the nearest known one.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from nas.reward import Reward, parse_quantity
+
+# What a search may spend where the user names no limit: enough for `tpe` to leave its random start behind.
+DEFAULT_TRIALS = 60
 
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
+Quantity = Annotated[
+    float,
+    BeforeValidator(lambda value: parse_quantity(value) if isinstance(value, str) else value),
+    Field(gt=0.0),
+]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class DataSettings(_Table):
@@ -26,30 +41,238 @@ class DataSettings(_Table):
     validation_share: Share = Field(0.2, description="share of the images that the search is scored on")
     test_share: Share = Field(0.2, description="share of the images that the search never sees")
     num_samples: int | None = Field(None, ge=10, description="glyphs: images rendered in all; others: a cap")
-    num_classes: int | None = Field(None, ge=2, description="glyphs: classes drawn; others: found in the data")
-    max_corrupt_share: float = Field(0.01, ge=0.0, le=1.0, description="unreadable images that are skipped before it is an error")
+    num_classes: int | None = Field(
+        None, ge=2, description="glyphs: classes drawn; others: found in the data"
+    )
+    max_corrupt_share: float = Field(
+        0.01, ge=0.0, le=1.0, description="unreadable images that are skipped before it is an error"
+    )
 
 
 class Fidelity(_Table):
-    """How much of the full training a measurement is worth: stored with every result, part of the cache key."""
+    """How much of a full training a measurement is worth; stored with each result, part of its cache key."""
 
     epochs: int = Field(5, ge=1, le=10_000, description="passes over the training share")
-    resolution: int | None = Field(None, ge=4, le=2048, description="train and score at this size instead of the data's")
+    resolution: int | None = Field(
+        None, ge=4, le=2048, description="train and score at this size instead of the data's"
+    )
     share: Share = Field(1.0, description="share of the training split that is used")
 
 
 class Recipe(_Table):
     """How a network is trained."""
 
-    optimizer: Literal["sgd", "rmsprop", "adamw"] = Field("adamw", description="sgd (Nesterov 0.9), rmsprop (0.9, 0.9) or adamw")
+    optimizer: Literal["sgd", "rmsprop", "adamw"] = Field(
+        "adamw", description="sgd (Nesterov 0.9), rmsprop (0.9, 0.9) or adamw"
+    )
     learning_rate: float = Field(4e-3, gt=0.0, description="peak, after warm-up")
     weight_decay: float = Field(1e-4, ge=0.0, description="not applied to biases and normalisation")
     batch_size: int = Field(128, ge=1, description="images a step")
     warmup_epochs: float = Field(1.0, ge=0.0, description="linear from zero, then cosine to zero")
-    label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="share of the target spread over all classes")
+    label_smoothing: float = Field(
+        0.1, ge=0.0, lt=1.0, description="share of the target spread over all classes"
+    )
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="before the classifier")
-    drop_path: float = Field(0.0, ge=0.0, lt=1.0, description="stochastic depth of the last block, linear from zero at the first")
-    ema_decay: float = Field(0.0, ge=0.0, lt=1.0, description="moving average of the weights that is scored; 0 turns it off")
-    augmentation: Literal["none", "shift", "crop-flip", "trivial", "rand"] = Field("shift", description="applied in batches on the device")
+    drop_path: float = Field(
+        0.0, ge=0.0, lt=1.0, description="stochastic depth of the last block, linear from zero at the first"
+    )
+    ema_decay: float = Field(
+        0.0, ge=0.0, lt=1.0, description="moving average of the weights that is scored; 0 turns it off"
+    )
+    augmentation: Literal["none", "shift", "crop-flip", "trivial", "rand"] = Field(
+        "shift", description="applied in batches on the device"
+    )
     mixed_precision: bool = Field(True, description="bf16 autocast on a GPU; no effect on a CPU")
     seed: int = Field(0, ge=0, description="added to the study's seed in training seeds")
+
+
+class SearchSettings(_Table):
+    """What is searched for, how, where it is kept and what it may cost."""
+
+    space: str = Field("mnasnet", description="mnasnet, mobilenetv3 or your own as package.module:Class")
+    width: float = Field(1.0, gt=0.0, le=16.0, description="multiplies every channel count of the space")
+    reward: Literal["soft", "hard", "absolute", "pareto"] = Field(
+        "soft", description="soft, hard, absolute or pareto"
+    )
+    target: Quantity = Field(5e6, description="the cost aimed at; K, M and G may follow the number")
+    cost: Literal["macs", "params", "peak_memory_bytes", "latency_ms"] = Field(
+        "macs", description="macs (the papers' FLOPs), params, peak_memory_bytes or latency_ms"
+    )
+    weight: float | None = Field(
+        None, le=0.0, description="exponent of the cost; left out: the reward's own (soft: -0.07)"
+    )
+    max_cost: Quantity | None = Field(
+        None, description="dearer networks are refused untrained; left out: the reward's own"
+    )
+    strategy: Literal["random", "tpe", "gp", "nsga2", "nsga3", "evolution"] = Field(
+        "tpe", description="random, tpe, gp, nsga2, nsga3 or evolution"
+    )
+    pruning: Literal["none", "median", "halving", "hyperband"] = Field(
+        "hyperband", description="none, median, halving or hyperband: weak candidates are stopped early"
+    )
+    control: Literal["none", "random"] = Field(
+        "none", description="random: also a random search with the same budget"
+    )
+    finalists: int = Field(3, ge=1, le=100, description="best candidates that are trained again at the end")
+    repeats: int = Field(
+        3, ge=0, le=100, description="further trainings of each finalist: they give the seed noise; 0: none"
+    )
+    trials: int | None = Field(
+        None, ge=1, description=f"candidates in all; {DEFAULT_TRIALS} where no limit is given"
+    )
+    hours: float | None = Field(None, gt=0.0, description="wall-clock hours of all sessions together")
+    device_hours: float | None = Field(None, gt=0.0, description="hours summed over workers")
+    max_failures: int | None = Field(
+        None, ge=0, description="failed trials after which the search gives up; left out: never"
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="of the search's own random choices and of the training seeds"
+    )
+    executor: Literal["inline", "ray"] = Field(
+        "ray", description="ray, or inline: in this process, for debugging"
+    )
+    workers: int | None = Field(
+        None, ge=1, le=100_000, description="candidates trained at once; left out: one a core or GPU"
+    )
+    gpu_share: float | None = Field(
+        None, gt=0.0, le=1.0, description="of one GPU for each worker; left out: 1 where there is one"
+    )
+    address: str | None = Field(
+        None, description="of a running Ray cluster; left out: one is started on this machine"
+    )
+    time_limit_s: float | None = Field(
+        None, gt=0.0, description="seconds after which one training is given up"
+    )
+    study: str | None = Field(
+        None, description="name under which all is kept; left out: made from space, data and time"
+    )
+    storage: str | None = Field(
+        None, description="sqlite:///FILE or postgresql+psycopg://...; left out: in your data folder"
+    )
+    artifacts: str | None = Field(
+        None, description="folder or fsspec URL for checkpoints; left out: beside the storage"
+    )
+
+    def make_reward(self) -> Reward:
+        """Returns the reward that these settings describe.
+
+        Raises:
+            RewardError: where they contradict each other, as a `max_cost` below the `target` does.
+        """
+        return Reward(self.reward, self.target, self.cost, self.weight, self.max_cost)
+
+    @property
+    def trial_limit(self) -> int | None:
+        """Returns how many trials may be made in all; None where only time is limited."""
+        if self.trials is None and self.hours is None and self.device_hours is None:
+            return DEFAULT_TRIALS
+        return self.trials
+
+
+class Settings(_Table):
+    """A whole `nas.toml`: one table a field."""
+
+    search: SearchSettings = SearchSettings()
+    data: DataSettings = DataSettings()
+    recipe: Recipe = Recipe()
+    fidelity: Fidelity = Fidelity()
+
+
+class SettingsError(ValueError):
+    """Settings that mean nothing: each fault in one sentence, with rule, value and remedy."""
+
+
+def load_settings(path: str | Path) -> Settings:
+    """Returns the settings in a TOML file; what it leaves out takes its default.
+
+    Raises:
+        SettingsError: when the file cannot be read, is no TOML, or has an unknown key or a wrong value.
+    """
+    return make_settings(read_tables(path), source=str(path))
+
+
+def read_tables(path: str | Path) -> dict[str, Any]:
+    """Returns a TOML file's tables, not yet checked.
+
+    Raises:
+        SettingsError: when the file cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"the settings file must exist, got {str(path)!r}; `nas init` writes one"
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"the settings file {str(path)!r} cannot be read: {error.strerror}; give another path"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"the settings file {str(path)!r} must be UTF-8 text; save it as such") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"the settings file {str(path)!r} must be TOML: {error}; `nas init` writes an example"
+        ) from None
+
+
+def make_settings(tables: Mapping[str, Any], *, source: str = "") -> Settings:
+    """Returns checked settings from `{table: {key: value}}`.
+
+    Args:
+        tables: plain values, as TOML gives them.
+        source: where they come from, for the message.
+
+    Raises:
+        SettingsError: with one sentence for every unknown key and every wrong value.
+
+    Example:
+        >>> make_settings({"search": {"target": "5M"}}).search.target
+        5000000.0
+    """
+    try:
+        settings = Settings.model_validate(tables)
+        settings.search.make_reward()  # whose fields must fit each other
+    except ValidationError as error:
+        prefix = f"{source}: " if source else ""
+        sentences = [_sentence(details) for details in error.errors(include_url=False)]
+        raise SettingsError("\n".join(prefix + sentence for sentence in sentences)) from None
+    except ValueError as error:
+        raise SettingsError(f"{source}: {error}" if source else str(error)) from None
+    return settings
+
+
+def known_keys() -> dict[str, type[_Table]]:
+    """Returns the tables of a settings file by name, in the file's order."""
+    fields = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {
+        name: table for name, table in fields.items() if isinstance(table, type) and issubclass(table, _Table)
+    }
+
+
+def _sentence(details: ErrorDetails) -> str:
+    """Returns one of pydantic's findings as our sentence: rule, value, remedy."""
+    path = [str(part) for part in details["loc"]]
+    name, value = ".".join(path), details["input"]
+    if details["type"] == "extra_forbidden":
+        tables = known_keys()
+        known = list(tables[path[0]].model_fields) if len(path) > 1 else list(tables)
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        remedy = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
+        return f"unknown {'key' if len(path) > 1 else 'table'} `{name}`; {remedy}"
+    if details["type"] in ("model_type", "model_attributes_type"):
+        return f"`{name}` must be a table, got {value!r}; write `[{name}]` and its keys on the lines below"
+    if details["type"] == "literal_error":
+        expected = str(details["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+        near = difflib.get_close_matches(str(value), expected.split(", "), n=1)
+        remedy = f"did you mean `{near[0]}`?" if near else "choose one of them"
+        return f"`{name}` must be one of {expected}, got {value!r}; {remedy}"
+    if details["type"] == "value_error":
+        return f"`{name}`: {details['ctx']['error']}"
+    rule = details["msg"].removeprefix("Input ")
+    return f"`{name}` {rule.replace('should be', 'must be', 1)}, got {value!r}; {_describe(path)}"
+
+
+def _describe(path: list[str]) -> str:
+    """Returns what the field is for, as the remedy of a wrong value."""
+    field = known_keys()[path[0]].model_fields[path[1]]
+    return f"it is {field.description}"
