@@ -275,4 +275,4 @@ def _sentence(details: ErrorDetails) -> str:
 def _describe(path: list[str]) -> str:
     """Returns what the field is for, as the remedy of a wrong value."""
     field = known_keys()[path[0]].model_fields[path[1]]
-    return f"it is {field.description}"
+    return f"it is: {field.description}"

@@ -1,0 +1,53 @@
+# What a person types: make venv | demo | test | bench | lint. Everything stands on `make venv`.
+#
+#   PYTHON=python3.12        another interpreter (3.11 or newer)
+#   TORCH_INDEX=URL          where to take torch from, e.g. https://download.pytorch.org/whl/cpu for the small CPU build
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+PACKAGES := nas search_space scaling_rules runs dashboards benchmarks examples tests
+
+.PHONY: venv demo test quick-test bench lint format clean
+.DELETE_ON_ERROR:
+
+venv: $(VENV)/.complete
+
+$(VENV)/.complete: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else \
+	  "Python must be 3.11 or newer, got " + v + "; name another one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "the module venv must work, but $(PYTHON) has none; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing the pinned packages into $(VENV) (a few minutes the first time) ..."
+	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --no-deps) "$$(grep '^torch==' constraints.txt)"
+	@$(PIP) hatchling editables
+	@$(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+demo: venv
+	@$(BIN)/python examples/demo.py
+
+# The whole suite: PostgreSQL and Chromium come from Debian's packages where they are missing, and nothing may be skipped.
+test: venv
+	@.ci/system-packages
+	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest
+
+quick-test: venv
+	$(BIN)/python -m pytest -q -m 'not slow and not postgres and not faults and not browser'
+
+bench: venv
+	$(BIN)/python -m benchmarks all
+
+lint: venv
+	$(BIN)/ruff check $(PACKAGES)
+	$(BIN)/ruff format --check $(PACKAGES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: venv
+	$(BIN)/ruff check --fix $(PACKAGES)
+	$(BIN)/ruff format $(PACKAGES)
+
+clean:
+	rm -rf $(VENV) build dist demo-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
