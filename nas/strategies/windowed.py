@@ -1,0 +1,101 @@
+"""A wrapper that keeps any sampler inside the space, the budget and the untried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.strategies.design import Design, Point
+
+_REPAIR = crc32(b"repair")  # sets the stream of repairs apart from the stream of draws
+MAX_REPAIRS = 200  # mutations tried before a proposal is let through as it is
+
+
+class WindowedSampler(BaseSampler):
+    """Passes the wrapped sampler's proposals on, with two additions.
+
+    While it has nothing to propose (its start-up), a point is drawn inside the reward's window of costs, so
+    that first trials are not wasted on networks that are far too large. A proposal that is over the limit or
+    was tried before is changed by the space's own mutation until it is neither: towards smaller costs while
+    it is over the limit. After `MAX_REPAIRS` mutations it is let through; refusing it is then the engine's
+    work.
+
+    Trial k draws from `default_rng((seed, k))`.
+
+    Args:
+        inner: proposes; it sees the study as it is.
+        design: the space and the reward.
+        seed: the study's seed, >= 0.
+    """
+
+    def __init__(self, inner: BaseSampler, design: Design, *, seed: int) -> None:
+        self._inner = inner
+        self._design = design
+        self._seed = seed
+
+    def __str__(self) -> str:
+        return str(self._inner)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return {name: d for name, d in self._design.distributions.items() if not d.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        point = self._repaired(self._proposal(study, trial), study, trial)
+        values = self._design.space.values(point)
+        return {name: values[name] for name in search_space}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._inner.before_trial(study, trial)
+
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        self._inner.after_trial(study, trial, state, values)
+
+    def _proposal(self, study: Study, trial: FrozenTrial) -> Point:
+        inner_space = self._inner.infer_relative_search_space(study, trial)
+        values = self._inner.sample_relative(study, trial, inner_space)
+        if not values:
+            return self._design.draw(np.random.default_rng((self._seed, trial.number)))
+        for name, distribution in self._design.distributions.items():
+            if name not in values:  # one option only, or left by a genetic sampler to be mutated
+                values[name] = (
+                    distribution.choices[0]
+                    if distribution.single()
+                    else self._inner.sample_independent(study, trial, name, distribution)
+                )
+        return self._design.space.point(values)
+
+    def _repaired(self, point: Point, study: Study, trial: FrozenTrial) -> Point:
+        rng = np.random.default_rng((self._seed, trial.number, _REPAIR))
+        tried = self._tried(study, trial)
+        for _ in range(MAX_REPAIRS):
+            is_affordable = self._design.affords(point)
+            if is_affordable and point not in tried:
+                return point
+            changed = self._design.space.mutate(point, rng)
+            if is_affordable or self._design.cost(changed) <= self._design.cost(point):
+                point = changed
+        return point
+
+    def _tried(self, study: Study, trial: FrozenTrial) -> set[Point]:
+        names = self._design.distributions.keys()
+        return {
+            self._design.space.point({name: other.params[name] for name in names})
+            for other in study.get_trials(deepcopy=False)
+            if other.number != trial.number and names <= other.params.keys()
+        }
