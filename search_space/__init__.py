@@ -1,1 +1,1 @@
-"""What an architecture is: description, graph, cost, torch module, spaces, scaling and the reference networks."""
+"""What an architecture is: description, graph, cost, module, spaces, scaling and the reference networks."""

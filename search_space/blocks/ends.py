@@ -1,0 +1,116 @@
+"""The two ends of a network: stems, pooling between stages, and classifiers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from search_space.blocks.parts import Kernel, Options, Widen, Width
+from search_space.graph import Builder, Carry
+from search_space.operators import (
+    ActivationKind,
+    AdaptiveAveragePool,
+    AveragePool,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    MaxPool,
+    Padding,
+)
+from search_space.schema import Range
+
+
+@dataclass(frozen=True, slots=True)
+class StemOptions(Options):
+    """Convolutions on the image, the first with the stride, then a 3x3 max-pool of stride 2 if asked for."""
+
+    kernel: Kernel = 3
+    activation: ActivationKind = "relu"
+    norm: bool = True
+    padding: Annotated[int, Range(0, 64)] | None = None  # pixels on each side; None: the network's convention
+    before: tuple[Width, ...] = ()  # widths of convolutions before the last one
+    pool: Literal["none", "padded", "ceil"] = "none"  # a pixel of padding, or none and a last partial window
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOptions(Options):
+    """Pooling with the stage's stride; the channels stay."""
+
+    kernel: Annotated[int, Range(1, 31)] = 2
+    kind: Literal["max", "average"] = "max"
+    padding: Annotated[int, Range(0, 15)] = 0
+    ceil: bool = False  # keep the last, partial window
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierOptions(Options):
+    """Pointwise convolution to the stage's channels (none at 0), mean, hidden layers, linear layer.
+
+    The `..._width` fields say what happens to widths when the network is scaled: `scaled` with the factor,
+    `fixed`, or `at_least` (scaled, but never below; MobileNetV2, section 5).
+    """
+
+    activation: ActivationKind = "relu"
+    channels_width: Literal["scaled", "fixed", "at_least"] = "scaled"
+    norm_first: bool = False  # normalise and activate the map before anything else (pre-activation networks)
+    hidden: tuple[Width, ...] = ()  # widths of activated linear layers after pooling
+    hidden_width: Literal["scaled", "fixed"] = "fixed"
+    hidden_dropout: bool = False  # dropout before every hidden layer too
+    pooled_size: Annotated[int, Range(1, 64)] = 1  # pool to this many regions a side
+    bias: bool = True
+
+
+def stem(b: Builder, carry: Carry, channels: int, stride: int, options: StemOptions) -> Carry:
+    """Convolutions on the image."""
+    x = carry[0]
+    for index, width in enumerate((*options.before, channels)):
+        name = "conv" if not options.before else f"conv{index + 1}"
+        padding: Padding = b.padding(options.kernel) if options.padding is None else options.padding
+        x = b.add(name, Conv2d(width, options.kernel, stride if index == 0 else 1, padding), x)
+        if options.norm:
+            x = b.activate(b.norm(x, f"{name}_norm"), f"{name}_activation", options.activation)
+    if options.pool != "none":
+        x = b.add(
+            "pool",
+            MaxPool(3, 2, b.padding(3)) if options.pool == "padded" else MaxPool(3, 2, 0, ceil=True),
+            x,
+        )
+    return (x,)
+
+
+def pool(b: Builder, carry: Carry, channels: int, stride: int, options: PoolOptions) -> Carry:
+    """Pooling between stages."""
+    operator = MaxPool if options.kind == "max" else AveragePool
+    return (b.add("pool", operator(options.kernel, stride, options.padding, options.ceil), carry[0]),)
+
+
+def classifier(b: Builder, carry: Carry, channels: int, stride: int, options: ClassifierOptions) -> Carry:
+    """Class scores from the last map."""
+    x = carry[0]
+    if options.norm_first:
+        x = b.activate(b.norm(x, "norm"), "norm_activation", options.activation)
+    if channels:
+        x = b.conv_norm(x, "conv", Conv2d(channels, 1), options.activation)
+    x = b.add("pool", AdaptiveAveragePool(options.pooled_size), x)
+    x = b.add("flatten", Flatten(), x)
+    for index, width in enumerate(options.hidden):
+        if options.hidden_dropout:
+            x = b.add(f"hidden{index + 1}_dropout", Dropout(), x)
+        x = b.add(f"hidden{index + 1}", Linear(width), x)
+        x = b.activate(x, f"hidden{index + 1}_activation", options.activation)
+    if not options.hidden_dropout:
+        x = b.add("dropout", Dropout(), x)
+    return (b.add("linear", Linear(b.num_classes, options.bias), x),)
+
+
+def widen_stem(options: StemOptions, widen: Widen) -> StemOptions:
+    """Returns the stem's options with its earlier convolutions widened."""
+    return replace(options, before=tuple(widen(width) for width in options.before))
+
+
+def widen_classifier(options: ClassifierOptions, widen: Widen) -> ClassifierOptions:
+    """Returns the head's options with its hidden layers widened, where they are said to scale."""
+    if options.hidden_width == "fixed":
+        return options
+    return replace(options, hidden=tuple(widen(width) for width in options.hidden))
