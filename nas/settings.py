@@ -10,12 +10,12 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from nas.reward import Reward, parse_quantity
+from nas.reward import Reward, RewardError, parse_quantity
 
 # What a search may spend where the user names no limit: enough for `tpe` to leave its random start behind.
 DEFAULT_TRIALS = 60
@@ -43,6 +43,9 @@ class DataSettings(_Table):
     num_samples: int | None = Field(None, ge=10, description="glyphs: images rendered in all; others: a cap")
     num_classes: int | None = Field(
         None, ge=2, description="glyphs: classes drawn; others: found in the data"
+    )
+    clutter: float = Field(
+        1.0, ge=0.0, le=2.0, description="glyphs: 0 is clean and upright, 1 usual, 2 hardest"
     )
     max_corrupt_share: float = Field(
         0.01, ge=0.0, le=1.0, description="unreadable images that are skipped before it is an error"
@@ -188,7 +191,9 @@ def load_settings(path: str | Path) -> Settings:
     Raises:
         SettingsError: when the file cannot be read, is no TOML, or has an unknown key or a wrong value.
     """
-    return make_settings(read_tables(path), source=str(path))
+    tables = read_tables(path)
+    origins = {name: str(path) for name in tables}
+    return make_settings(tables, origins=origins)
 
 
 def read_tables(path: str | Path) -> dict[str, Any]:
@@ -215,12 +220,12 @@ def read_tables(path: str | Path) -> dict[str, Any]:
         ) from None
 
 
-def make_settings(tables: Mapping[str, Any], *, source: str = "") -> Settings:
+def make_settings(tables: Mapping[str, Any], *, origins: Mapping[str, str] | None = None) -> Settings:
     """Returns checked settings from `{table: {key: value}}`.
 
     Args:
         tables: plain values, as TOML gives them.
-        source: where they come from, for the message.
+        origins: where `table.key`, or all of `table`, comes from, for the message.
 
     Raises:
         SettingsError: with one sentence for every unknown key and every wrong value.
@@ -233,11 +238,10 @@ def make_settings(tables: Mapping[str, Any], *, source: str = "") -> Settings:
         settings = Settings.model_validate(tables)
         settings.search.make_reward()  # whose fields must fit each other
     except ValidationError as error:
-        prefix = f"{source}: " if source else ""
-        sentences = [_sentence(details) for details in error.errors(include_url=False)]
-        raise SettingsError("\n".join(prefix + sentence for sentence in sentences)) from None
-    except ValueError as error:
-        raise SettingsError(f"{source}: {error}" if source else str(error)) from None
+        findings = error.errors(include_url=False)
+        raise SettingsError("\n".join(_sentence(details, origins or {}) for details in findings)) from None
+    except RewardError as error:
+        raise SettingsError(str(error)) from None
     return settings
 
 
@@ -249,30 +253,34 @@ def known_keys() -> dict[str, type[_Table]]:
     }
 
 
-def _sentence(details: ErrorDetails) -> str:
-    """Returns one of pydantic's findings as our sentence: rule, value, remedy."""
-    path = [str(part) for part in details["loc"]]
+def _sentence(details: ErrorDetails, origins: Mapping[str, str]) -> str:
+    """Returns one of pydantic's findings as our sentence: origin, rule, value, remedy."""
+    path = [str(part) for part in details["loc"]][:2]
     name, value = ".".join(path), details["input"]
+    origin = origins.get(name, origins.get(path[0], ""))
+    return (
+        f"{origin}: {_finding(details, path, name, value)}"
+        if origin
+        else _finding(details, path, name, value)
+    )
+
+
+def _finding(details: ErrorDetails, path: list[str], name: str, value: object) -> str:
+    tables = known_keys()
     if details["type"] == "extra_forbidden":
-        tables = known_keys()
-        known = list(tables[path[0]].model_fields) if len(path) > 1 else list(tables)
-        near = difflib.get_close_matches(path[-1], known, n=1)
-        remedy = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
-        return f"unknown {'key' if len(path) > 1 else 'table'} `{name}`; {remedy}"
+        known = tuple(tables[path[0]].model_fields) if len(path) > 1 else tuple(tables)
+        return f"unknown {'key' if len(path) > 1 else 'table'} `{name}`; {_suggestion(path[-1], known)}"
     if details["type"] in ("model_type", "model_attributes_type"):
         return f"`{name}` must be a table, got {value!r}; write `[{name}]` and its keys on the lines below"
     if details["type"] == "literal_error":
-        expected = str(details["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
-        near = difflib.get_close_matches(str(value), expected.split(", "), n=1)
-        remedy = f"did you mean `{near[0]}`?" if near else "choose one of them"
-        return f"`{name}` must be one of {expected}, got {value!r}; {remedy}"
+        known = get_args(tables[path[0]].model_fields[path[1]].annotation)
+        return f"`{name}` must be one of {', '.join(known)}, got {value!r}; {_suggestion(str(value), known)}"
     if details["type"] == "value_error":
         return f"`{name}`: {details['ctx']['error']}"
-    rule = details["msg"].removeprefix("Input ")
-    return f"`{name}` {rule.replace('should be', 'must be', 1)}, got {value!r}; {_describe(path)}"
+    rule = details["msg"].removeprefix("Input ").replace("should", "must", 1)
+    return f"`{name}` {rule}, got {value!r}; it is: {tables[path[0]].model_fields[path[1]].description}"
 
 
-def _describe(path: list[str]) -> str:
-    """Returns what the field is for, as the remedy of a wrong value."""
-    field = known_keys()[path[0]].model_fields[path[1]]
-    return f"it is: {field.description}"
+def _suggestion(text: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(text, known, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}"
