@@ -1,0 +1,71 @@
+"""The settings that have a short name: as a flag of `nas search`, as `NAS_NAME` and in messages.
+
+Plain values without imports, because the command line's help is made from them. A test holds names and paths
+against the settings themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One short name.
+
+    Args:
+        name: without dashes, in kebab case.
+        path: `table.key` in `nas.toml`.
+        metavar: what a value looks like.
+        help: one phrase for people.
+        panel: under which heading the help shows it.
+    """
+
+    name: str
+    path: str
+    metavar: str
+    help: str
+    panel: str
+
+    @property
+    def variable(self) -> str:
+        """Returns the environment variable of this flag."""
+        return "NAS_" + self.name.upper().replace("-", "_")
+
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("space", "search.space", "NAME", "mnasnet, mobilenetv3 or your own: package.module:Class", "What"),
+    Flag("width", "search.width", "FACTOR", "Multiplies the space's channel counts.", "What"),
+    Flag("data", "data.name", "NAME", "digits, glyphs, imagefolder:PATH or hf:NAME", "What"),
+    Flag("resolution", "data.resolution", "PIXELS", "Side of the square input.", "What"),
+    Flag("samples", "data.num_samples", "N", "glyphs: images to render; others: at most so many.", "What"),
+    Flag("classes", "data.num_classes", "N", "glyphs: classes to draw.", "What"),
+    Flag("reward", "search.reward", "KIND", "soft, hard, absolute or pareto", "How"),
+    Flag("target", "search.target", "COST", "The cost aimed at, such as 5M.", "How"),
+    Flag("cost", "search.cost", "KIND", "macs, params, peak_memory_bytes or latency_ms", "How"),
+    Flag("max-cost", "search.max_cost", "COST", "Dearer networks are refused untrained.", "How"),
+    Flag("strategy", "search.strategy", "NAME", "random, tpe, gp, nsga2, nsga3 or evolution", "How"),
+    Flag("pruning", "search.pruning", "NAME", "none, median, halving or hyperband", "How"),
+    Flag("control", "search.control", "NAME", "random: also a random search with the same budget.", "How"),
+    Flag("repeats", "search.repeats", "N", "Further trainings of each finalist, for the seed noise.", "How"),
+    Flag("finalists", "search.finalists", "N", "Best candidates that are trained again.", "How"),
+    Flag("epochs", "fidelity.epochs", "N", "Passes over the data for each candidate.", "How"),
+    Flag("batch-size", "recipe.batch_size", "N", "Images a step.", "How"),
+    Flag("learning-rate", "recipe.learning_rate", "RATE", "Its peak, after warm-up.", "How"),
+    Flag("seed", "search.seed", "N", "Of all random choices.", "How"),
+    Flag("trials", "search.trials", "N", "Candidates in all.", "Budget"),
+    Flag("hours", "search.hours", "H", "Wall-clock hours of all sessions together.", "Budget"),
+    Flag("device-hours", "search.device_hours", "H", "Hours summed over workers.", "Budget"),
+    Flag("max-failures", "search.max_failures", "N", "Give up after so many failed trials.", "Budget"),
+    Flag("workers", "search.workers", "N", "Candidates trained at once.", "Where"),
+    Flag("executor", "search.executor", "NAME", "ray, or inline: in this process", "Where"),
+    Flag("gpu-share", "search.gpu_share", "SHARE", "Of one GPU for each worker.", "Where"),
+    Flag("address", "search.address", "ADDRESS", "Of a running Ray cluster.", "Where"),
+    Flag("study", "search.study", "NAME", "The name under which all is kept.", "Where"),
+    Flag(
+        "storage", "search.storage", "URL", "sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME", "Where"
+    ),
+    Flag(
+        "artifacts", "search.artifacts", "URL", "Folder or fsspec URL for checkpoints and weights.", "Where"
+    ),
+)
