@@ -82,20 +82,17 @@ class WindowedSampler(BaseSampler):
 
     def _repaired(self, point: Point, study: Study, trial: FrozenTrial) -> Point:
         rng = np.random.default_rng((self._seed, trial.number, _REPAIR))
-        tried = self._tried(study, trial)
+        names = [choice.name for choice in self._design.space.choices]
+        tried = {
+            tuple(map(other.params.get, names))
+            for other in study.get_trials(deepcopy=False)
+            if other.number != trial.number
+        }
         for _ in range(MAX_REPAIRS):
             is_affordable = self._design.affords(point)
-            if is_affordable and point not in tried:
+            if is_affordable and tuple(self._design.space.values(point).values()) not in tried:
                 return point
             changed = self._design.space.mutate(point, rng)
             if is_affordable or self._design.cost(changed) <= self._design.cost(point):
                 point = changed
         return point
-
-    def _tried(self, study: Study, trial: FrozenTrial) -> set[Point]:
-        names = self._design.distributions.keys()
-        return {
-            self._design.space.point({name: other.params[name] for name in names})
-            for other in study.get_trials(deepcopy=False)
-            if other.number != trial.number and names <= other.params.keys()
-        }
