@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from nas.execution.attempt import Attempt
 from nas.execution.backlog import Backlog
+from nas.execution.errors import ExecutorError
 from nas.execution.worker import Worker
 from nas.interfaces import Evaluator, Event, Progress, Task
 
@@ -84,3 +85,20 @@ class InlineExecutor:
         self._worker.close()
         self._worker = Worker(self._evaluator)
         return self._backlog.settle([attempt.timed_out()])
+
+
+def open_inline(
+    evaluator: Evaluator,
+    *,
+    num_workers: int = 1,
+    num_cpus_per_worker: int = 1,
+    num_gpus_per_worker: float = 0.0,
+    address: str | None = None,
+) -> InlineExecutor:
+    """Opens the executor; this process has the cores and GPUs that it has. Raises ExecutorError for a pool's options."""
+    del num_cpus_per_worker, num_gpus_per_worker
+    if num_workers != 1 or address is not None:
+        raise ExecutorError(
+            f"the inline executor must have one worker and no address, got {num_workers} and {address!r}; choose `ray`"
+        )
+    return InlineExecutor(evaluator)

@@ -1,0 +1,195 @@
+"""The executor that runs tasks on a pool of Ray actors: processes of this machine, or of a cluster.
+
+Each slot has at most one call to its actor under way. A call lets the evaluation run to its next event and returns
+that event, so an epoch costs one round trip, nothing is polled, and a worker's death is the exception of exactly one
+call. Actors serve many tasks: making one costs most of a second, a call about a millisecond.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ray
+
+from nas.execution import local_ray
+from nas.execution.attempt import Attempt
+from nas.execution.backlog import Backlog
+from nas.execution.errors import ExecutorError
+from nas.execution.ray_slot import Slot, WorkerActor
+from nas.interfaces import Evaluator, Event, Failure, Task
+from runs import FailureClass
+
+MAX_FAILED_STARTS = 5  # in a row, over the whole pool, until a slot is given up
+START_TIMEOUT_S = 300.0  # for the first worker: a cluster may have to grow for it
+_LONGEST_REST_S = 60.0  # between two starts in a slot
+
+
+class RayExecutor:
+    """Runs up to `num_workers` tasks at once; see `nas.interfaces.Executor` for what it guarantees.
+
+    A worker that dies is replaced: at once when it had started, after a growing rest when it could not start. A slot
+    whose workers cannot be started is given up; when none is left, `num_slots` is 0 and waiting tasks end as preempted.
+
+    Args:
+        evaluator: pickled once, by Ray, for all workers.
+        num_workers: slots, at least 1.
+        num_cpus_per_worker: cores, and so threads, of each worker, at least 1.
+        num_gpus_per_worker: GPUs of each worker; a fraction lets several workers share one.
+        address: of a running Ray cluster; None starts a private Ray, which ends with the executor.
+
+    Raises:
+        ExecutorError: the evaluator cannot be pickled, or not be loaded on a worker, or there is no room for a worker.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        *,
+        num_workers: int = 1,
+        num_cpus_per_worker: int = 1,
+        num_gpus_per_worker: float = 0.0,
+        address: str | None = None,
+    ) -> None:
+        self._backlog = Backlog()
+        self._slots: list[Slot] = []
+        self._failed_starts = 0
+        self._owns_ray = local_ray.connect(
+            address, num_cpus=num_workers * num_cpus_per_worker, num_gpus=num_workers * num_gpus_per_worker
+        )
+        try:
+            spawn = _spawner(evaluator, num_cpus_per_worker, num_gpus_per_worker)
+            self._slots = [Slot(spawn) for _ in range(num_workers)]
+            self._wait_for_first_worker()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def num_slots(self) -> int:
+        """Slots that have a worker, or will have one again."""
+        return len(self._slots)
+
+    def submit(self, task: Task) -> None:
+        """Starts `task` on a free worker; queues it when there is none. Raises DuplicateTask when its key is in hand."""
+        self._backlog.add(task)
+        self._dispatch()
+
+    def events(self, timeout_s: float) -> Sequence[Event]:
+        """Lets every task that stands at a report go on, and returns what happened next."""
+        give_up_at = time.monotonic() + timeout_s
+        for slot in self._slots:
+            if slot.attempt is not None and slot.attempt.is_paused:
+                slot.answer(self._backlog.goes_on(slot.attempt.task.key))
+        while True:
+            events = self._happened(max(0.0, give_up_at - time.monotonic()))
+            if events or not self._backlog or time.monotonic() >= give_up_at:
+                return self._backlog.settle(events)
+
+    def stop(self, key: str) -> None:
+        """Asks the task to stop: at the report that it stands at, else at its next one."""
+        self._backlog.stop(key)
+
+    def close(self) -> None:
+        """Ends all workers at once, and Ray with them if this executor started it."""
+        for slot in self._slots:
+            slot.kill()
+        self._slots = []
+        if self._owns_ray:
+            self._owns_ray = False
+            ray.shutdown()
+
+    def _happened(self, timeout_s: float) -> list[Event]:
+        """Waits until something happens in a slot or has to be done there; returns what the driver must know of it."""
+        events = self._backlog.ended()
+        slots_by_call = {slot.call: slot for slot in self._slots if slot.call is not None}
+        wait_s = 0.0 if events else min([timeout_s, *(slot.seconds_left for slot in self._slots)])
+        for call in _returned(list(slots_by_call), max(0.0, wait_s)):
+            slot = slots_by_call[call]
+            if slot.attempt is None:
+                self._note_start(slot)
+            else:
+                events.append(slot.event())
+        for slot in self._slots:
+            slot.restart_when_due()
+            overdue = slot.overdue()
+            if overdue is not None:
+                events.append(overdue)
+        self._dispatch()
+        return events
+
+    def _note_start(self, slot: Slot) -> None:
+        if slot.started() is None:
+            self._failed_starts = 0
+            return
+        self._failed_starts += 1
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            self._slots.remove(slot)
+        else:
+            slot.rest(min(2.0**self._failed_starts, _LONGEST_REST_S))
+
+    def _dispatch(self) -> None:
+        """Starts waiting tasks on free workers; ends them when there will be no worker any more."""
+        for slot in self._slots:
+            if slot.is_free and (task := self._backlog.next()) is not None:
+                slot.start(task)
+        while not self._slots and (task := self._backlog.next()) is not None:
+            message = f"no worker could be started in {MAX_FAILED_STARTS} attempts; see Ray's logs, then resume the study"
+            self._backlog.end_without_running(Attempt(task).failed(FailureClass.PREEMPTED, message))
+
+    def _wait_for_first_worker(self) -> None:
+        """Proves that the evaluator reaches a worker before anything is spent; the other workers start meanwhile."""
+        slots_by_call = {slot.call: slot for slot in self._slots}
+        for call in _returned(list(slots_by_call), START_TIMEOUT_S):
+            problem = slots_by_call[call].started()
+            if problem is not None:
+                raise ExecutorError(_unloadable(problem))
+            return
+        raise ExecutorError(
+            f"a worker must start within {START_TIMEOUT_S:g} s, got none; the cluster has {ray.available_resources()} "
+            "to spare: lower num_cpus_per_worker or num_gpus_per_worker, or wait for room"
+        )
+
+
+def open_ray(evaluator: Evaluator, **options: Any) -> RayExecutor:
+    """Opens the pool; see `RayExecutor`."""
+    return RayExecutor(evaluator, **options)
+
+
+def _spawner(evaluator: Evaluator, num_cpus: int, num_gpus: float) -> Callable[[], tuple[Any, Any]]:
+    """Returns a function that makes an actor and starts to load the evaluator there."""
+    try:
+        reference = ray.put(evaluator)
+    except Exception as error:  # whatever the evaluator's own pickling raises
+        raise ExecutorError(
+            f"the evaluator must be picklable, got {type(evaluator).__name__} ({error}); "
+            "open files, locks and connections on first use in `evaluate` instead of keeping them"
+        ) from error
+    actor_class: Any = ray.remote(WorkerActor)
+    options = {"num_cpus": num_cpus, "num_gpus": num_gpus, "max_restarts": 0, "max_task_retries": 0}
+
+    def spawn() -> tuple[Any, Any]:
+        actor = actor_class.options(**options).remote(num_cpus)
+        return actor, actor.load.remote([reference])
+
+    return spawn
+
+
+def _returned(calls: list[Any], timeout_s: float) -> list[Any]:
+    """Waits for the first of `calls` and returns all that have returned by then."""
+    if not calls:
+        time.sleep(timeout_s)
+        return []
+    first, _ = ray.wait(calls, num_returns=1, timeout=timeout_s)
+    if not first:
+        return []
+    returned, _ = ray.wait(calls, num_returns=len(calls), timeout=0)
+    return list(returned)
+
+
+def _unloadable(problem: Failure) -> str:
+    return (
+        f"the evaluator must load on a worker, got {problem.message}; "
+        f"install what it imports where the workers run\n{problem.traceback}"
+    )
