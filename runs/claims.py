@@ -1,0 +1,342 @@
+"""The verbs that give, keep and return the right to work on a trial: begin, take, renew, release.
+
+A claim is a lease by the database's clock and a fence number, drawn in one transaction. Whoever holds the highest fence
+owns the trial; everything an older fence sends is refused.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from runs import studies
+from runs.metrics import add_metrics
+from runs.owner import Owner, code_version, is_known_dead
+from runs.records import Claim, Progress
+from runs.schema import SCHEMA_VERSION, Seconds, attempt, result, trial, utc_now
+from runs.states import MAX_ATTEMPTS, FailureClass, TrialState
+from runs.text import load
+
+_ACTIVE = (TrialState.LEASED, TrialState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Who asks for claims, and for how long at a time."""
+
+    owner: Owner
+    lease_s: float
+
+
+def begin(connection: Connection, study_id: int, attempts: Sequence[uuid.UUID], tenant: Tenant) -> tuple[Claim, ...]:
+    """Adds one trial per attempt, leased to the tenant, with the study's next numbers."""
+    study = studies.touch(connection, study_id, num_new=len(attempts))
+    claims = []
+    for number, attempt_id in enumerate(attempts, start=study.num_trials - len(attempts)):
+        trial_id = connection.execute(
+            _INSERT_TRIAL,
+            {
+                "study_id": study_id,
+                "number": number,
+                "owner": tenant.owner.token,
+                "the_lease_s": _lease_s(study, tenant),
+                "revision": study.revision,
+            },
+        ).scalar_one()
+        claims.append(Claim(trial_id, study_id, number, 1, str(attempt_id)))
+    _open_attempts(connection, claims, tenant.owner)
+    return tuple(claims)
+
+
+def begun(connection: Connection, attempts: Sequence[uuid.UUID]) -> tuple[Claim, ...] | None:
+    """Returns the claims that `begin` or `take` made for these attempts; None when it never committed."""
+    rows = connection.execute(
+        sa.select(trial.c.id, trial.c.study_id, trial.c.number, attempt.c.fence, attempt.c.id.label("attempt"))
+        .add_columns(trial.c.choices)
+        .join_from(attempt, trial)
+        .where(attempt.c.id.in_([str(one) for one in attempts]))
+        .order_by(trial.c.number)
+    ).all()
+    return tuple(_claim(row, row.fence, row.attempt) for row in rows) or None
+
+
+def take(
+    connection: Connection,
+    study_id: int,
+    attempt_id: uuid.UUID,
+    tenant: Tenant,
+    *,
+    may_steal: Callable[[Row[Any]], bool] = lambda row: True,
+) -> Claim | None:
+    """Gives the tenant a trial whose owner is gone, else the first queued one, else None.
+
+    Gone is an owner whose lease is over, or whose process is known to have ended. A trial that has lost too many owners
+    is ended as failed instead: it may be what kills them.
+    """
+    if connection.execute(_ANY_FREE, {"the_study": study_id, "me": tenant.owner.token}).first() is None:
+        return None  # the usual case: no write, no lock
+    locked = studies.touch(connection, study_id)
+    rows = connection.execute(_ABANDONED, {"the_study": study_id, "me": tenant.owner.token}).all()
+    for row in rows:
+        gone = is_known_dead(row.owner) or (row.is_over and may_steal(row))
+        if gone and _evict(connection, locked, row):
+            return _seize(connection, locked, row, attempt_id, tenant)
+    row = connection.execute(_QUEUED, {"the_study": study_id}).first()
+    return None if row is None else _seize(connection, locked, row, attempt_id, tenant)
+
+
+def take_queued(connection: Connection, trial_id: int, attempt_id: uuid.UUID, tenant: Tenant) -> Claim | None:
+    """Gives the tenant this trial if it is still queued; else None."""
+    row = connection.execute(_SELECT.where(trial.c.id == trial_id)).one_or_none()
+    if row is None or row.state != TrialState.QUEUED:
+        return None
+    locked = studies.touch(connection, row.study_id)
+    row = connection.execute(_SELECT.where(trial.c.id == trial_id, trial.c.state == TrialState.QUEUED)).one_or_none()
+    return None if row is None else _seize(connection, locked, row, attempt_id, tenant)
+
+
+def renew(connection: Connection, claims: Sequence[Claim], progress: Sequence[Progress], lease_s: float) -> list[Claim]:
+    """Prolongs leases, stores steps; returns the claims that are lost."""
+    revisions = {
+        study_id: studies.touch(connection, study_id).revision for study_id in sorted({c.study_id for c in claims})
+    }
+    lost = []
+    for claim in sorted(claims, key=lambda claim: claim.trial_id):
+        found = connection.execute(
+            _RENEW,
+            {
+                "the_trial": claim.trial_id,
+                "the_fence": claim.fence,
+                "the_lease_s": lease_s,
+                "new_revision": revisions[claim.study_id],
+            },
+        ).rowcount
+        if not found:
+            lost.append(claim)
+    held = {claim.trial_id for claim in claims} - {claim.trial_id for claim in lost}
+    steps = [step for step in progress if step.claim.trial_id in held]
+    for step in steps:
+        connection.execute(_SECONDS, {"the_attempt": step.claim.attempt, "new_seconds": step.seconds})
+    add_metrics(
+        connection,
+        [(s.claim.trial_id, s.claim.fence, s.step, name, value) for s in steps for name, value in s.metrics.items()],
+    )
+    return lost
+
+
+def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[str, float]) -> None:
+    """Puts trials back into the queue with what is stored of them; claims already lost are passed over.
+
+    Args:
+        seconds: device seconds by attempt, where an attempt has used any since its last progress.
+    """
+    for study_id in sorted({claim.study_id for claim in claims}):
+        locked = studies.touch(connection, study_id)
+        total = 0.0
+        for claim in sorted((c for c in claims if c.study_id == study_id), key=lambda claim: claim.trial_id):
+            parameters = {
+                "the_trial": claim.trial_id,
+                "the_fence": claim.fence,
+                "new_revision": locked.revision,
+            }
+            if connection.execute(_RELEASE, parameters).rowcount:
+                total += end_attempt(connection, claim.attempt, seconds.get(claim.attempt, 0.0))
+        studies.account(connection, locked, {}, total)
+
+
+def end_attempt(
+    connection: Connection,
+    attempt_id: str,
+    seconds: float,
+    failure_class: FailureClass | None = None,
+    message: str = "",
+    traceback: str = "",
+) -> float:
+    """Closes an attempt; returns its device seconds, which are never fewer than its progress had reported."""
+    return float(
+        connection.execute(
+            _END_ATTEMPT,
+            {
+                "the_attempt": attempt_id,
+                "new_seconds": seconds,
+                "new_class": failure_class,
+                "new_message": message,
+                "new_traceback": traceback,
+            },
+        ).scalar_one()
+    )
+
+
+def num_failures(connection: Connection, trial_id: int, failure_class: FailureClass) -> int:
+    """Attempts of the trial that have ended with this class."""
+    return connection.execute(
+        sa.select(sa.func.count()).where(
+            attempt.c.trial_id == trial_id, attempt.c.failure_class == failure_class
+        )
+    ).scalar_one()
+
+
+def _lease_s(locked: Row[Any], tenant: Tenant) -> float | None:
+    """Plain Optuna renews no leases; its trials have none, as in its own storages."""
+    return None if locked.space_version is None else tenant.lease_s
+
+
+def _seize(connection: Connection, locked: Row[Any], row: Row[Any], attempt_id: uuid.UUID, tenant: Tenant) -> Claim:
+    fence = row.fence + 1
+    connection.execute(
+        trial.update()
+        .where(trial.c.id == row.id)
+        .values(
+            state=TrialState.LEASED,
+            fence=fence,
+            owner=tenant.owner.token,
+            lease_until=utc_now() + sa.literal(_lease_s(locked, tenant), Seconds),
+            started=sa.func.coalesce(trial.c.started, utc_now()),
+            revision=locked.revision,
+        )
+    )
+    claim = _claim(row, fence, str(attempt_id))
+    _open_attempts(connection, [claim], tenant.owner)
+    return claim
+
+
+def _evict(connection: Connection, locked: Row[Any], row: Row[Any]) -> bool:
+    """Ends the attempt of an owner that is gone; returns whether the trial may be tried again."""
+    current = connection.execute(
+        sa.select(attempt.c.id).where(attempt.c.trial_id == row.id, attempt.c.fence == row.fence)
+    ).scalar_one()
+    seconds = end_attempt(connection, current, 0.0, FailureClass.LOST_LEASE, "its owner is gone")
+    lost = FailureClass.LOST_LEASE
+    if num_failures(connection, row.id, lost) < MAX_ATTEMPTS[lost]:
+        studies.account(connection, locked, {}, seconds)
+        return True
+    connection.execute(
+        trial.update()
+        .where(trial.c.id == row.id)
+        .values(state=TrialState.FAILED, ended=utc_now(), owner=None, lease_until=None, revision=locked.revision)
+    )
+    total = sa.select(sa.func.sum(attempt.c.seconds)).where(attempt.c.trial_id == row.id).scalar_subquery()
+    connection.execute(
+        result.insert().values(
+            trial_id=row.id,
+            attempt_id=current,
+            metrics="{}",
+            constraints="{}",
+            seconds=total,
+            failure_class=lost,
+            message=f"lost its owner {MAX_ATTEMPTS[lost]} times",
+            created=utc_now(),
+        )
+    )
+    studies.account(connection, locked, {TrialState.FAILED: 1}, seconds)
+    return False
+
+
+def _open_attempts(connection: Connection, claims: Sequence[Claim], owner: Owner) -> None:
+    connection.execute(
+        _INSERT_ATTEMPT,
+        [
+            {
+                "id": claim.attempt,
+                "trial_id": claim.trial_id,
+                "fence": claim.fence,
+                "owner": owner.token,
+                "host": owner.host,
+                "pid": owner.pid,
+                "code_version": code_version(),
+            }
+            for claim in claims
+        ],
+    )
+
+
+def _claim(row: Row[Any], fence: int, attempt_id: str) -> Claim:
+    return Claim(row.id, row.study_id, row.number, fence, attempt_id, load(row.choices))
+
+
+def held(statement: sa.Update) -> sa.Update:
+    """The compare-and-set of every verb: the trial is unfinished and ours."""
+    return statement.where(
+        trial.c.id == sa.bindparam("the_trial"),
+        trial.c.fence == sa.bindparam("the_fence"),
+        trial.c.state.in_(_ACTIVE),
+    )
+
+
+_LEASE_END = utc_now() + sa.bindparam("the_lease_s", type_=Seconds)  # null when there is no lease
+_SELECT = sa.select(
+    trial.c.id, trial.c.study_id, trial.c.number, trial.c.state, trial.c.fence, trial.c.owner, trial.c.choices
+)
+_OF_STUDY = (trial.c.study_id == sa.bindparam("the_study"), trial.c.ended.is_(None))
+_ANY_FREE = sa.select(trial.c.id).where(
+    *_OF_STUDY,
+    sa.or_(
+        trial.c.state == TrialState.QUEUED,
+        sa.and_(trial.c.lease_until.is_not(None), trial.c.owner != sa.bindparam("me")),
+    ),
+).limit(1)
+_ABANDONED = (
+    _SELECT.add_columns((trial.c.lease_until < utc_now()).label("is_over"), trial.c.lease_until)
+    .where(*_OF_STUDY, trial.c.lease_until.is_not(None), trial.c.owner != sa.bindparam("me"))
+    .order_by(trial.c.number)
+    .with_for_update(skip_locked=True)
+)
+_QUEUED = (
+    _SELECT.where(*_OF_STUDY, trial.c.state == TrialState.QUEUED)
+    .order_by(trial.c.number)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_INSERT_TRIAL = (
+    trial.insert()
+    .values(
+        study_id=sa.bindparam("study_id"),
+        number=sa.bindparam("number"),
+        state=TrialState.LEASED,
+        fence=1,
+        owner=sa.bindparam("owner"),
+        lease_until=_LEASE_END,
+        choices="{}",
+        parameters="[]",
+        user_attrs="{}",
+        system_attrs="{}",
+        costs="{}",
+        started=utc_now(),
+        revision=sa.bindparam("revision"),
+    )
+    .returning(trial.c.id)
+)
+_INSERT_ATTEMPT = attempt.insert().values(
+    started=utc_now(), seconds=0.0, message="", traceback="", schema_version=SCHEMA_VERSION
+)
+_RENEW = held(trial.update()).values(
+    lease_until=_LEASE_END, revision=sa.bindparam("new_revision")
+)
+_RELEASE = held(trial.update()).values(
+    state=TrialState.QUEUED, owner=None, lease_until=None, revision=sa.bindparam("new_revision")
+)
+_SECONDS = (
+    attempt.update()
+    .where(attempt.c.id == sa.bindparam("the_attempt"))
+    .values(seconds=sa.bindparam("new_seconds"))
+)
+_MORE_SECONDS = sa.case(
+    (attempt.c.seconds > sa.bindparam("new_seconds"), attempt.c.seconds), else_=sa.bindparam("new_seconds")
+)
+_END_ATTEMPT = (
+    attempt.update()
+    .where(attempt.c.id == sa.bindparam("the_attempt"))
+    .values(
+        ended=utc_now(),
+        seconds=_MORE_SECONDS,
+        failure_class=sa.bindparam("new_class"),
+        message=sa.bindparam("new_message"),
+        traceback=sa.bindparam("new_traceback"),
+    )
+    .returning(attempt.c.seconds)
+)

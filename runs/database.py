@@ -1,0 +1,182 @@
+"""The one door to the database: connections, transactions, its clock, and what is tried again after which error.
+
+A write is one transaction that may end in doubt (the connection breaks around COMMIT). `write` then backs off, asks
+`recall` whether the work is already there, and only if it is not does it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.pool import StaticPool
+
+from runs.address import safe_text, secrets
+from runs.errors import LedgerError, NotALedger, StorageFull, StorageReadOnly, StorageUnreachable
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 30.0  # how long SQLite waits for another writer before it says "locked"
+CONNECT_TIMEOUT_S = 10
+_PAUSES_S = (0.05, 2.0)  # first and longest pause between tries; each is twice the one before
+
+# SQLite's primary result codes, https://sqlite.org/rescode.html
+_SQLITE_BUSY = (5, 6)  # BUSY, LOCKED
+_SQLITE_READONLY, _SQLITE_FULL, _SQLITE_NOTADB = 8, 13, 26
+# PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_RETRYABLE_STATES = ("08", "40001", "40P01", "57P0")  # connection, serialization, deadlock, shutdown
+_POSTGRES_FULL, _POSTGRES_READONLY = "53100", "25006"
+
+
+class Database:
+    """Connections to one database. May be shared between threads.
+
+    Args:
+        url: of SQLite or PostgreSQL, as `runs.address.parse` returns it.
+        timeout_s: how long a transaction is tried again while the database is away.
+        clock: SQLite's clock, in UTC seconds; PostgreSQL has its server's own.
+    """
+
+    def __init__(self, url: URL, *, timeout_s: float = 60.0, clock: Callable[[], float] = time.time) -> None:
+        self.url = url
+        self.timeout_s = timeout_s
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._clock = clock
+        # A database in memory has one connection, which threads take in turn.
+        self._turn = threading.RLock() if self.is_sqlite and not url.database else None
+        self._engine = self._new_engine()
+
+    def __repr__(self) -> str:
+        return f"Database({safe_text(self.url)!r})"
+
+    def write(self, work: Callable[[Connection], T], *, recall: Callable[[Connection], T | None] | None = None) -> T:
+        """Returns what `work` returns, once its transaction is durable.
+
+        Args:
+            work: reads and writes on the connection that it is given; run again after an error that may pass.
+            recall: asked before each repetition; returns the result if an earlier try did commit, else None.
+
+        Raises:
+            StorageUnreachable: the database was away for longer than `timeout_s`.
+        """
+        if recall is None:
+            return self._persist(lambda is_first: self._once(work, write=True))
+
+        def once_more(is_first: bool) -> T:
+            done = None if is_first else self._once(recall, write=False)
+            return self._once(work, write=True) if done is None else done
+
+        return self._persist(once_more)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Returns what `work` returns; it must not write. Raises as `write` does."""
+        return self._persist(lambda is_first: self._once(work, write=False))
+
+    @contextlib.contextmanager
+    def connection(self, *, write: bool) -> Iterator[Connection]:
+        """One transaction, not tried again: committed at the end, rolled back when the body raises."""
+        with self._turn or contextlib.nullcontext():
+            with self._engine.connect().execution_options(nas_write=write) as connection, connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def opening(self) -> Iterator[Connection]:
+        """A connection outside any transaction, for statements that allow none; errors are named as ours."""
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise self._named(error) from None
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def named(self, error: sa.exc.DBAPIError) -> LedgerError | None:
+        """Returns our name for a failure of the storage; None when the statement is to blame, and so are we."""
+        code = _sqlite_code(error.orig)
+        state = getattr(error.orig, "sqlstate", None)
+        where = safe_text(self.url)
+        reason = self._masked(str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer")
+        if code == _SQLITE_FULL or state == _POSTGRES_FULL:
+            return StorageFull(f"the storage must have free space, got a full disk at {where}; free some and resume")
+        if code == _SQLITE_READONLY or state == _POSTGRES_READONLY:
+            return StorageReadOnly(f"the storage must be writable, got a read-only {where}; check its permissions")
+        if code == _SQLITE_NOTADB:
+            return NotALedger(f"the storage must be a SQLite database, got another file at {where}; name another path")
+        if isinstance(error, sa.exc.OperationalError) or _may_pass(error):
+            return StorageUnreachable(f"the storage must answer, got `{reason}` from {where}; is it running, and resume")
+        return None
+
+    def _once(self, work: Callable[[Connection], T], *, write: bool) -> T:
+        with self.connection(write=write) as connection:
+            return work(connection)
+
+    def _persist(self, attempt: Callable[[bool], T]) -> T:
+        deadline = time.monotonic() + self.timeout_s
+        pause, longest = _PAUSES_S
+        is_first = True
+        while True:
+            try:
+                return attempt(is_first)
+            except sa.exc.DBAPIError as error:
+                if not _may_pass(error) or time.monotonic() + pause > deadline:
+                    ours = self.named(error)
+                    if ours is None:
+                        raise
+                    raise ours from None  # the driver's own text may repeat the connection's parameters
+            is_first = False
+            time.sleep(pause * random.uniform(0.5, 1.0))  # apart, so that waiting writers do not return together
+            pause = min(2 * pause, longest)
+
+    def _masked(self, text: str) -> str:
+        for secret in secrets(self.url):
+            text = text.replace(secret, "***")
+        return text
+
+    def _new_engine(self) -> Engine:
+        if not self.is_sqlite:
+            return sa.create_engine(
+                self.url, pool_size=5, max_overflow=10, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
+            )
+        arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
+        if self._turn is not None:
+            arguments["poolclass"] = StaticPool
+        engine = sa.create_engine(self.url, **arguments)
+        sa.event.listen(engine, "connect", self._set_up_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _set_up_sqlite(self, connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where sqlite3 guesses
+        connection.create_function("utc_now", 0, self._clock)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE takes the write lock at once: a transaction that reads first and writes later could find itself
+    # "locked" in the middle, where waiting does not help.
+    write = connection.get_execution_options().get("nas_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _sqlite_code(error: BaseException | None) -> int | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _may_pass(error: sa.exc.DBAPIError) -> bool:
+    """Whether the same transaction may succeed later. Anything else is raised at once: a wrong statement is not an outage."""
+    if isinstance(error.orig, sqlite3.Error):
+        return _sqlite_code(error.orig) in _SQLITE_BUSY
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:  # the connection broke, or could not be made: there was nobody to give a code
+        return isinstance(error, sa.exc.OperationalError) or error.connection_invalidated
+    return str(state).startswith(_RETRYABLE_STATES)

@@ -1,0 +1,47 @@
+"""Metrics per step, and the two inserts that both databases spell in their own dialect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from runs.records import MetricRecord
+from runs.schema import metric
+
+INTERMEDIATE = "intermediate"  # the name under which Optuna's intermediate values are stored
+
+
+def dialect_insert(connection: Connection, table: sa.Table) -> Any:
+    """Returns an insert that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def add_metrics(connection: Connection, rows: Sequence[tuple[int, int, int, str, float]]) -> None:
+    """Stores (trial, fence, step, name, value); a value sent again replaces the earlier one."""
+    if not rows:
+        return
+    insert = dialect_insert(connection, metric)
+    statement = insert.on_conflict_do_update(
+        index_elements=list(metric.primary_key), set_={"value": insert.excluded.value}
+    )
+    names = ("trial_id", "fence", "step", "name", "value")
+    connection.execute(
+        statement,
+        [dict(zip(names, (*row[:4], None if math.isnan(row[4]) else float(row[4])), strict=True)) for row in rows],
+    )
+
+
+def of_trial(connection: Connection, trial_id: int) -> list[MetricRecord]:
+    """Returns what all attempts of a trial have reported, by step."""
+    rows = connection.execute(
+        sa.select(metric).where(metric.c.trial_id == trial_id).order_by(metric.c.step, metric.c.name, metric.c.fence)
+    )
+    return [
+        MetricRecord(row.trial_id, row.fence, row.step, row.name, math.nan if row.value is None else row.value)
+        for row in rows
+    ]

@@ -1,0 +1,152 @@
+"""The verbs for runs (a stage's execution, with a lease that shows its driver alive) and for scaling fits."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from runs import studies
+from runs.claims import Tenant
+from runs.errors import StudyBusy
+from runs.owner import code_version, is_known_dead
+from runs.records import FitRecord, RunRecord
+from runs.schema import SCHEMA_VERSION, Seconds, run, scaling_fit, utc_now
+from runs.text import dump, load
+
+
+def open_run(
+    connection: Connection,
+    run_id: uuid.UUID,
+    tenant: Tenant,
+    *,
+    study_id: int | None,
+    stage: str,
+    settings: Mapping[str, Any],
+    parent: str | None,
+    is_exclusive: bool,
+) -> RunRecord:
+    """Stores that a stage has begun. Raises StudyBusy when it is exclusive and another live driver has the study."""
+    if study_id is not None:
+        studies.touch(connection, study_id)
+        for row in connection.execute(_RUNNING, {"the_study": study_id}).all():
+            if row.is_over or is_known_dead(row.owner):
+                connection.execute(_CLOSE, {"the_run": row.id, "new_status": "failed"})
+            elif is_exclusive:
+                raise StudyBusy(
+                    f"a study must have one driver unless others join it, got process {row.pid} on {row.host} at work"
+                    f" for {row.age:.0f} s; stop that one, or join it"
+                )
+    connection.execute(
+        run.insert().values(
+            id=str(run_id),
+            study_id=study_id,
+            stage=stage,
+            parent=parent,
+            settings=dump(settings),
+            status="running",
+            owner=tenant.owner.token,
+            host=tenant.owner.host,
+            pid=tenant.owner.pid,
+            lease_until=utc_now() + sa.literal(tenant.lease_s, Seconds),
+            started=utc_now(),
+            code_version=code_version(),
+            schema_version=SCHEMA_VERSION,
+        )
+    )
+    opened = by_id(connection, run_id)
+    assert opened is not None
+    return opened
+
+
+def by_id(connection: Connection, run_id: uuid.UUID) -> RunRecord | None:
+    row = connection.execute(sa.select(run).where(run.c.id == str(run_id))).one_or_none()
+    return None if row is None else _run(row)
+
+
+def renew_run(connection: Connection, run_id: str, lease_s: float) -> bool:
+    """Prolongs the run's lease; returns False when another driver has closed it."""
+    return bool(connection.execute(_RENEW, {"the_run": run_id, "the_lease_s": lease_s}).rowcount)
+
+
+def close_run(connection: Connection, run_id: str, status: str) -> None:
+    connection.execute(_CLOSE, {"the_run": run_id, "new_status": status})
+
+
+def runs_of(connection: Connection, study_id: int | None) -> list[RunRecord]:
+    """Returns the runs of one study, or of all, oldest first."""
+    statement = sa.select(run).order_by(run.c.started, run.c.id)
+    if study_id is not None:
+        statement = statement.where(run.c.study_id == study_id)
+    return [_run(row) for row in connection.execute(statement)]
+
+
+def add_fit(
+    connection: Connection,
+    fit_id: uuid.UUID,
+    kind: str,
+    fit: Mapping[str, Any],
+    study_id: int | None,
+    run_id: str | None,
+) -> FitRecord:
+    connection.execute(
+        scaling_fit.insert().values(
+            id=str(fit_id),
+            study_id=study_id,
+            run_id=run_id,
+            kind=kind,
+            fit=dump(fit),
+            created=utc_now(),
+            code_version=code_version(),
+            schema_version=SCHEMA_VERSION,
+        )
+    )
+    stored = fit_by_id(connection, fit_id)
+    assert stored is not None
+    return stored
+
+
+def fit_by_id(connection: Connection, fit_id: uuid.UUID) -> FitRecord | None:
+    row = connection.execute(sa.select(scaling_fit).where(scaling_fit.c.id == str(fit_id))).one_or_none()
+    return None if row is None else _fit(row)
+
+
+def fits_of(connection: Connection, study_id: int | None) -> list[FitRecord]:
+    """Returns the fits of one study, or of all, oldest first."""
+    statement = sa.select(scaling_fit).order_by(scaling_fit.c.created, scaling_fit.c.id)
+    if study_id is not None:
+        statement = statement.where(scaling_fit.c.study_id == study_id)
+    return [_fit(row) for row in connection.execute(statement)]
+
+
+def _run(row: Row[Any]) -> RunRecord:
+    columns = {name: getattr(row, name) for name in RunRecord.__dataclass_fields__}
+    return RunRecord(**columns | {"settings": load(row.settings)})
+
+
+def _fit(row: Row[Any]) -> FitRecord:
+    columns = {name: getattr(row, name) for name in FitRecord.__dataclass_fields__}
+    return FitRecord(**columns | {"fit": load(row.fit)})
+
+
+_RUNNING = sa.select(
+    run.c.id,
+    run.c.owner,
+    run.c.host,
+    run.c.pid,
+    (run.c.lease_until < utc_now()).label("is_over"),
+    (utc_now() - run.c.started).label("age"),
+).where(run.c.study_id == sa.bindparam("the_study"), run.c.status == "running")
+_RENEW = (
+    run.update()
+    .where(run.c.id == sa.bindparam("the_run"), run.c.status == "running")
+    .values(lease_until=utc_now() + sa.bindparam("the_lease_s", type_=Seconds))
+)
+_CLOSE = (
+    run.update()
+    .where(run.c.id == sa.bindparam("the_run"), run.c.status == "running")
+    .values(status=sa.bindparam("new_status"), ended=utc_now())
+)

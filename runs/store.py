@@ -1,0 +1,343 @@
+"""The ledger as its users see it: one `Store`, whose verbs are each one transaction."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from runs import claims, migrate, outcomes, stages, studies, trials
+from runs.address import parse, prepare_file, safe_text
+from runs.claims import Tenant
+from runs.database import Database
+from runs.drafts import Draft
+from runs.errors import BadRecord
+from runs.metrics import of_trial
+from runs.names import study_name
+from runs.owner import this_owner
+from runs.records import (
+    AttemptRecord,
+    Claim,
+    Evaluation,
+    EvaluationKey,
+    Finished,
+    FitRecord,
+    MetricRecord,
+    Outcome,
+    Progress,
+    RunRecord,
+    Spent,
+    Start,
+    StudyRecord,
+    TrialRecord,
+    Violation,
+)
+
+if TYPE_CHECKING:  # loaded when first asked for: they import optuna and fsspec
+    from runs.artifacts import ArtifactStore
+    from runs.optuna_storage import OptunaView
+
+LEASE_S = 60.0
+
+
+def open_store(
+    url: str,
+    *,
+    artifacts: str | None = None,
+    lease_s: float = LEASE_S,
+    timeout_s: float = 60.0,
+    clock: Callable[[], float] = time.time,
+) -> Store:
+    """Opens a storage; an empty one is initialised, by whichever of several processes is first.
+
+    Args:
+        url: `sqlite:///path.db`, `sqlite://` (in memory) or `postgresql://user@host/database`.
+        artifacts: fsspec URL of the folder for checkpoints and exports; None: beside a SQLite file.
+        lease_s: how long a claim holds without being renewed, > 0.
+        timeout_s: how long a transaction is tried again while the database is away.
+        clock: SQLite's clock in UTC seconds, for tests.
+
+    Raises:
+        BadStorage, StorageUnreachable, OlderSchema, NewerSchema, NotALedger: as their names say.
+
+    Example:
+        >>> with open_store("sqlite://") as store:
+        ...     study = store.create_study("digits", directions=["maximize"], seed=0, space={}, settings={})
+        ...     [claim] = store.begin(study.id)
+        ...     claim.number
+        0
+    """
+    parsed = parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        prepare_file(parsed)
+    database = Database(parsed, timeout_s=timeout_s, clock=clock)
+    try:
+        migrate.ensure(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(database, artifacts=artifacts, lease_s=lease_s)
+
+
+class Store:
+    """One storage, opened by one process; may be shared between its threads. Made by `open_store`."""
+
+    def __init__(self, database: Database, *, artifacts: str | None = None, lease_s: float = LEASE_S) -> None:
+        self.database = database
+        self.lease_s = lease_s
+        self._tenant = Tenant(this_owner(), lease_s)
+        self._artifacts_url = artifacts
+        self._drafts: dict[int, Draft] = {}  # what `optuna` has set on our trials and not written yet
+        self._optuna: OptunaView | None = None
+
+    def __repr__(self) -> str:
+        return f"Store({self.url_safe!r})"
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def url_safe(self) -> str:
+        """The storage's URL with its password hidden."""
+        return safe_text(self.database.url)
+
+    @property
+    def owner(self) -> str:
+        """What stands in the rows that this store owns."""
+        return self._tenant.owner.token
+
+    def close(self) -> None:
+        """Writes what Optuna has set and is not written, and closes all connections."""
+        if self._optuna is not None:
+            self._optuna.flush()
+        self.database.close()
+
+    # Studies
+
+    def create_study(
+        self,
+        name: str,
+        *,
+        directions: Sequence[str],
+        seed: int,
+        space: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        budget: Mapping[str, Any] | None = None,
+    ) -> StudyRecord:
+        """Stores a new study.
+
+        Args:
+            name: by the rule of `runs.names.study_name`.
+            directions: "maximize" or "minimize", one per objective.
+            seed: from which everything random in the study derives.
+            space: `SearchSpace.describe()`; its "version" is kept beside it.
+            settings, budget: JSON-able.
+
+        Raises:
+            BadName, StudyExists, BadRecord.
+        """
+        name = study_name(name)
+        uid = uuid.uuid4()
+        return self.database.write(
+            lambda connection: studies.create(
+                connection,
+                uid,
+                name,
+                directions,
+                seed=seed,
+                space=space,
+                settings=settings,
+                budget=budget or {},
+            ),
+            recall=lambda connection: studies.by_uid(connection, uid),
+        )
+
+    def study(self, study: str | int) -> StudyRecord:
+        """Returns the study of this name or id. Raises StudyMissing."""
+        if isinstance(study, int):
+            return self.database.read(lambda connection: studies.by_id(connection, study))
+        return self.database.read(lambda connection: studies.by_name(connection, study))
+
+    def studies(self) -> list[StudyRecord]:
+        """Returns all studies, oldest first."""
+        return self.database.read(studies.everything)
+
+    def set_study_state(self, study_id: int, state: str) -> None:
+        """Sets "active", "paused", "stopped" or "finished", which the study's drivers read and obey."""
+        if state not in studies.STUDY_STATES:
+            raise BadRecord(f"a study's state must be one of {', '.join(studies.STUDY_STATES)}, got {state!r}")
+        self.database.write(lambda connection: studies.change(connection, study_id, state=state))
+
+    def set_study_settings(
+        self, study_id: int, settings: Mapping[str, Any], budget: Mapping[str, Any] | None = None
+    ) -> None:
+        """Replaces the study's settings, and its budget where one is given."""
+        columns = {"settings": settings} if budget is None else {"settings": settings, "budget": budget}
+        self.database.write(lambda connection: studies.change(connection, study_id, **columns))
+
+    def delete_study(self, study_id: int) -> None:
+        """Removes a study and its trials; its evaluations stay in the cache."""
+        self.database.write(lambda connection: studies.delete(connection, study_id))
+
+    def spent(self, study_id: int) -> Spent:
+        """Returns what the study has used, in a time that does not depend on its number of trials."""
+        return self.database.read(lambda connection: studies.spent(connection, study_id))
+
+    # Trials
+
+    def begin(self, study_id: int, num_trials: int = 1) -> tuple[Claim, ...]:
+        """Adds trials, leased to this store, in one transaction."""
+        attempts = [uuid.uuid4() for _ in range(num_trials)]
+        return self.database.write(
+            lambda connection: claims.begin(connection, study_id, attempts, self._tenant),
+            recall=lambda connection: claims.begun(connection, attempts),
+        )
+
+    def reclaim(self, study_id: int) -> Claim | None:
+        """Takes over a trial whose owner is gone, else a queued one, else returns None. Its fence is one higher."""
+        attempt = uuid.uuid4()
+
+        def again(connection: Any) -> Claim | None:
+            found = claims.begun(connection, [attempt])
+            return None if found is None else found[0]
+
+        return self.database.write(
+            lambda connection: claims.take(connection, study_id, attempt, self._tenant), recall=again
+        )
+
+    def start(self, starts: Sequence[Start]) -> list[Claim]:
+        """Sets trials RUNNING with what is known of them, in one transaction; returns the claims that are lost."""
+        drafts = self._drafts_of(one.claim for one in starts)
+        lost = self.database.write(lambda connection: outcomes.start(connection, starts, drafts, self.lease_s))
+        _settle(drafts)
+        return lost
+
+    def renew(self, held: Sequence[Claim], progress: Sequence[Progress] = ()) -> list[Claim]:
+        """Prolongs leases and stores per-step metrics, in one transaction; returns the claims that are lost."""
+        return self.database.write(lambda connection: claims.renew(connection, held, progress, self.lease_s))
+
+    def finish(self, ends: Sequence[Outcome]) -> Finished:
+        """Ends attempts, in one transaction; late ones are refused. What is returned as accepted is durable.
+
+        Raises:
+            BadRecord: an outcome that must not be stored; then none is.
+        """
+        drafts = self._drafts_of(one.claim for one in ends)
+        done = self.database.write(
+            lambda connection: outcomes.finish(connection, ends, drafts),
+            recall=lambda connection: outcomes.finished(connection, ends),
+        )
+        for one in ends:
+            self._drafts.pop(one.claim.trial_id, None)
+        return done
+
+    def release(self, held: Sequence[Claim], seconds: Mapping[str, float] | None = None) -> None:
+        """Puts trials back into the queue; `seconds` are device seconds by `Claim.attempt`."""
+        drafts = self._drafts_of(held)
+        with_draft = [claim for claim in held if claim.trial_id in drafts]
+
+        def work(connection: Any) -> None:
+            outcomes.flush(connection, with_draft, drafts)
+            claims.release(connection, held, seconds or {})
+
+        self.database.write(work)
+        for claim in held:
+            self._drafts.pop(claim.trial_id, None)
+
+    def trials(self, study_id: int, after_revision: int = 0) -> list[TrialRecord]:
+        """Returns the study's trials that changed after a revision (`TrialRecord.revision`), by number."""
+        return self.database.read(lambda connection: trials.of_study(connection, study_id, after_revision))
+
+    def trial(self, trial_id: int) -> TrialRecord:
+        """Returns one trial. Raises TrialMissing."""
+        return self.database.read(lambda connection: trials.by_id(connection, trial_id))
+
+    def attempts(self, trial_id: int) -> list[AttemptRecord]:
+        """Returns the tries at a trial, first to last."""
+        return self.database.read(lambda connection: trials.attempts(connection, trial_id))
+
+    def metrics(self, trial_id: int) -> list[MetricRecord]:
+        """Returns the per-step metrics of a trial, by step."""
+        return self.database.read(lambda connection: of_trial(connection, trial_id))
+
+    def cached(self, key: EvaluationKey) -> Evaluation | None:
+        """Returns the stored measurement of exactly this key, from whichever study."""
+        return self.database.read(lambda connection: trials.cached(connection, key))
+
+    def architecture(self, digest: str) -> str | None:
+        """Returns the canonical JSON of an architecture by its digest."""
+        return self.database.read(lambda connection: trials.document(connection, digest))
+
+    # Runs of stages, and fits
+
+    def open_run(
+        self,
+        study_id: int | None,
+        stage: str,
+        settings: Mapping[str, Any],
+        *,
+        parent: str | None = None,
+        is_exclusive: bool = True,
+    ) -> RunRecord:
+        """Stores that a stage has begun; runs of the study whose driver is gone are closed as failed.
+
+        Raises:
+            StudyBusy: exclusive, and another live driver has the study.
+        """
+        run_id = uuid.uuid4()
+        return self.database.write(
+            lambda connection: stages.open_run(
+                connection,
+                run_id,
+                self._tenant,
+                study_id=study_id,
+                stage=stage,
+                settings=settings,
+                parent=parent,
+                is_exclusive=is_exclusive,
+            ),
+            recall=lambda connection: stages.by_id(connection, run_id),
+        )
+
+    def renew_run(self, run_id: str) -> bool:
+        """Prolongs a run's lease; returns False when it was closed by another driver."""
+        return self.database.write(lambda connection: stages.renew_run(connection, run_id, self.lease_s))
+
+    def close_run(self, run_id: str, status: str) -> None:
+        """Ends a run as "done", "failed" or "stopped"."""
+        self.database.write(lambda connection: stages.close_run(connection, run_id, status))
+
+    def runs(self, study_id: int | None = None) -> list[RunRecord]:
+        """Returns the runs of a study, or all, oldest first."""
+        return self.database.read(lambda connection: stages.runs_of(connection, study_id))
+
+    def add_fit(
+        self, kind: str, fit: Mapping[str, Any], *, study_id: int | None = None, run_id: str | None = None
+    ) -> FitRecord:
+        """Stores a fitted law or rule."""
+        fit_id = uuid.uuid4()
+        return self.database.write(
+            lambda connection: stages.add_fit(connection, fit_id, kind, fit, study_id, run_id),
+            recall=lambda connection: stages.fit_by_id(connection, fit_id),
+        )
+
+    def fits(self, study_id: int | None = None) -> list[FitRecord]:
+        """Returns the fits of a study, or all, oldest first."""
+        return self.database.read(lambda connection: stages.fits_of(connection, study_id))
+
+    # Optuna's view of it uses these
+
+    def _drafts_of(self, held: Iterable[Claim]) -> dict[int, Draft]:
+        return {one.trial_id: self._drafts[one.trial_id] for one in held if one.trial_id in self._drafts}
+
+
+def _settle(drafts: Mapping[int, Draft]) -> None:
+    for draft in drafts.values():
+        draft.settle()

@@ -1,0 +1,208 @@
+"""The verbs for studies: create, find, list, change, delete, and what each has spent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from runs.errors import BadRecord, StudyExists, StudyMissing
+from runs.names import name_key
+from runs.owner import code_version
+from runs.records import Spent, StudyRecord
+from runs.schema import SCHEMA_VERSION, attempt, study, trial, utc_now
+from runs.states import TrialState
+from runs.text import dump, load
+
+_DIRECTIONS = ("minimize", "maximize")
+STUDY_STATES = ("active", "paused", "stopped", "finished")
+
+
+def create(
+    connection: Connection,
+    uid: uuid.UUID,
+    name: str,
+    directions: Sequence[str],
+    *,
+    seed: int | None,
+    space: Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+    budget: Mapping[str, Any],
+) -> StudyRecord:
+    """Stores a new study. Raises StudyExists when the name, letter case ignored, is taken."""
+    if not directions or any(direction not in _DIRECTIONS for direction in directions):
+        raise BadRecord(
+            f"`directions` must be one or more of {', '.join(_DIRECTIONS)}, got {list(directions)!r};"
+            " give one per objective"
+        )
+    taken = connection.scalar(sa.select(study.c.name).where(study.c.name_key == name_key(name)))
+    if taken is not None:
+        raise StudyExists(f"a study's name must be new, got {name!r}, which exists; resume it, or choose another name")
+    connection.execute(
+        study.insert().values(
+            uid=str(uid),
+            name=name,
+            name_key=name_key(name),
+            directions=dump(list(directions)),
+            seed=seed,
+            space=None if space is None else dump(space),
+            space_version=None if space is None else str(space.get("version", "")),
+            settings=dump(settings),
+            budget=dump(budget),
+            state="active",
+            user_attrs="{}",
+            system_attrs="{}",
+            created=utc_now(),
+            code_version=code_version(),
+            schema_version=SCHEMA_VERSION,
+            revision=1,
+            num_trials=0,
+            tally="{}",
+            device_seconds=0.0,
+        )
+    )
+    created = by_uid(connection, uid)
+    assert created is not None
+    return created
+
+
+def by_uid(connection: Connection, uid: uuid.UUID) -> StudyRecord | None:
+    row = connection.execute(_SELECT.where(study.c.uid == str(uid))).one_or_none()
+    return None if row is None else _record(row)
+
+
+def by_name(connection: Connection, name: str) -> StudyRecord:
+    row = connection.execute(_SELECT.where(study.c.name_key == name_key(name))).one_or_none()
+    if row is None:
+        raise StudyMissing(f"a study must exist before it is opened, got {name!r}, which does not; `nas list` shows all")
+    return _record(row)
+
+
+def by_id(connection: Connection, study_id: int) -> StudyRecord:
+    row = connection.execute(_SELECT.where(study.c.id == study_id)).one_or_none()
+    if row is None:
+        raise missing(study_id)
+    return _record(row)
+
+
+def everything(connection: Connection) -> list[StudyRecord]:
+    return [_record(row) for row in connection.execute(_SELECT.order_by(study.c.id))]
+
+
+def touch(connection: Connection, study_id: int, *, num_new: int = 0) -> Row[Any]:
+    """Raises the study's revision, and so locks it until the transaction ends; returns the row's counters.
+
+    Args:
+        num_new: trials that the transaction adds; they get the numbers below the returned `num_trials`.
+    """
+    statement = _TOUCH if num_new == 0 else _TOUCH_AND_ADD
+    row = connection.execute(statement, {"the_id": study_id, "num_new": num_new}).one_or_none()
+    if row is None:
+        raise missing(study_id)
+    return row
+
+
+def account(connection: Connection, locked: Row[Any], ended: Mapping[str, int], seconds: float) -> None:
+    """Adds trials that have just ended, by state, and device seconds to the counters of a study locked by `touch`."""
+    tally = load(locked.tally)
+    for state, count in ended.items():
+        tally[state] = tally.get(state, 0) + count
+    connection.execute(_ACCOUNT, {"the_id": locked.id, "new_tally": dump(tally), "more_seconds": seconds})
+
+
+def change(connection: Connection, study_id: int, **columns: Any) -> None:
+    """Sets columns of a study; mappings are stored as JSON. The study must not have been deleted."""
+    touch(connection, study_id)
+    values = {key: value if isinstance(value, str) else dump(value) for key, value in columns.items()}
+    connection.execute(study.update().where(study.c.id == study_id).values(**values))
+
+
+def set_attribute(connection: Connection, study_id: int, column: str, key: str, value: object) -> None:
+    """Sets one key of the study's `user_attrs` or `system_attrs`."""
+    touch(connection, study_id)
+    known = load(connection.scalar(sa.select(study.c[column]).where(study.c.id == study_id)))
+    text = dump({**known, key: value})
+    connection.execute(study.update().where(study.c.id == study_id).values(**{column: text}))
+
+
+def delete(connection: Connection, study_id: int) -> None:
+    """Removes the study with its trials. Evaluations stay: they were paid for and are shared."""
+    if connection.execute(study.delete().where(study.c.id == study_id)).rowcount == 0:
+        raise missing(study_id)
+
+
+def spent(connection: Connection, study_id: int) -> Spent:
+    row = connection.execute(
+        sa.select(study.c.tally, study.c.device_seconds).where(study.c.id == study_id)
+    ).one_or_none()
+    if row is None:
+        raise missing(study_id)
+    tally = load(row.tally)
+    unfinished = connection.execute(
+        sa.select(trial.c.state, sa.func.count(), sa.func.coalesce(sa.func.sum(attempt.c.seconds), 0.0))
+        .select_from(trial)
+        .outerjoin(attempt, _IS_CURRENT_ATTEMPT)
+        .where(trial.c.study_id == study_id, trial.c.ended.is_(None))
+        .group_by(trial.c.state)
+    ).all()
+    counts = {state: int(tally.get(state, 0)) for state in TrialState}
+    for state, count, _ in unfinished:
+        counts[TrialState(state)] = count
+    running = sum(float(seconds) for _, _, seconds in unfinished)
+    return Spent(float(row.device_seconds) + running, counts, int(tally.get("reused", 0)))
+
+
+def missing(study_id: int) -> StudyMissing:
+    return StudyMissing(f"a study must exist before it is used, got id {study_id}, which does not; was it deleted?")
+
+
+def _record(row: Row[Any]) -> StudyRecord:
+    return StudyRecord(
+        id=row.id,
+        name=row.name,
+        directions=tuple(load(row.directions)),
+        seed=row.seed,
+        space=load(row.space),
+        space_version=row.space_version,
+        settings=load(row.settings),
+        budget=load(row.budget),
+        state=row.state,
+        created=row.created,
+        revision=row.revision,
+    )
+
+
+_SELECT = sa.select(
+    study.c.id,
+    study.c.name,
+    study.c.directions,
+    study.c.seed,
+    study.c.space,
+    study.c.space_version,
+    study.c.settings,
+    study.c.budget,
+    study.c.state,
+    study.c.created,
+    study.c.revision,
+)
+_IS_CURRENT_ATTEMPT = sa.and_(
+    attempt.c.trial_id == trial.c.id, attempt.c.fence == trial.c.fence, attempt.c.ended.is_(None)
+)
+_COUNTERS = (study.c.id, study.c.revision, study.c.num_trials, study.c.tally, study.c.space_version)
+_TOUCH = (
+    study.update()
+    .where(study.c.id == sa.bindparam("the_id"))
+    .values(revision=study.c.revision + 1)
+    .returning(*_COUNTERS)
+)
+_TOUCH_AND_ADD = _TOUCH.values(num_trials=study.c.num_trials + sa.bindparam("num_new"))
+_ACCOUNT = (
+    study.update()
+    .where(study.c.id == sa.bindparam("the_id"))
+    .values(
+        tally=sa.bindparam("new_tally"), device_seconds=study.c.device_seconds + sa.bindparam("more_seconds")
+    )
+)

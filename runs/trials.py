@@ -1,0 +1,104 @@
+"""The reading verbs for trials, attempts and the cache of evaluations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from runs.errors import TrialMissing
+from runs.records import AttemptRecord, Evaluation, EvaluationKey, TrialRecord
+from runs.schema import architecture, attempt, evaluation, result, trial
+from runs.states import FailureClass, TrialState
+from runs.text import load
+
+
+def of_study(connection: Connection, study_id: int, after_revision: int) -> list[TrialRecord]:
+    """Returns the study's trials that changed after a revision, by number."""
+    rows = connection.execute(_OF_STUDY, {"the_study": study_id, "after": after_revision})
+    return sorted((_record(row) for row in rows), key=lambda record: record.number)
+
+
+def by_id(connection: Connection, trial_id: int) -> TrialRecord:
+    row = connection.execute(_BY_ID, {"the_trial": trial_id}).one_or_none()
+    if row is None:
+        raise TrialMissing(f"a trial must exist before it is read, got id {trial_id}, which does not")
+    return _record(row)
+
+
+def attempts(connection: Connection, trial_id: int) -> list[AttemptRecord]:
+    rows = connection.execute(sa.select(attempt).where(attempt.c.trial_id == trial_id).order_by(attempt.c.fence))
+    return [
+        AttemptRecord(
+            id=row.id,
+            trial_id=row.trial_id,
+            fence=row.fence,
+            owner=row.owner,
+            host=row.host,
+            pid=row.pid,
+            started=row.started,
+            ended=row.ended,
+            seconds=row.seconds,
+            failure_class=_failure(row.failure_class),
+            message=row.message,
+            traceback=row.traceback,
+            code_version=row.code_version,
+        )
+        for row in rows
+    ]
+
+
+def cached(connection: Connection, key: EvaluationKey) -> Evaluation | None:
+    row = connection.execute(sa.select(evaluation).where(evaluation.c.hash == key.hash)).one_or_none()
+    return None if row is None else Evaluation(key, load(row.metrics), row.seconds, row.trial_id, row.weights)
+
+
+def document(connection: Connection, digest: str) -> str | None:
+    return connection.scalar(sa.select(architecture.c.document).where(architecture.c.digest == digest))
+
+
+def _record(row: Row[Any]) -> TrialRecord:
+    objectives = load(row.objectives)
+    return TrialRecord(
+        id=row.id,
+        study_id=row.study_id,
+        number=row.number,
+        state=TrialState(row.state),
+        fence=row.fence,
+        choices=load(row.choices),
+        digest=row.digest,
+        data=row.data,
+        recipe=row.recipe,
+        fidelity=row.fidelity,
+        seed=row.seed,
+        key=row.evaluation_key,
+        costs=load(row.costs),
+        objectives=None if objectives is None else tuple(objectives),
+        metrics=load(row.metrics) or {},
+        constraints=load(row.constraints) or {},
+        seconds=row.seconds,
+        failure_class=_failure(row.failure_class),
+        message=row.message or "",
+        reused_from=row.reused_from,
+        weights=row.weights,
+        owner=row.owner,
+        lease_until=row.lease_until,
+        started=row.started,
+        ended=row.ended,
+        user_attrs=load(row.user_attrs),
+        system_attrs=load(row.system_attrs),
+        revision=row.revision,
+    )
+
+
+def _failure(text: str | None) -> FailureClass | None:
+    return None if text is None else FailureClass(text)
+
+
+_SELECT = sa.select(
+    *(column for column in trial.c if column.name != "parameters"),
+    *(column for column in result.c if column.name not in ("trial_id", "attempt_id", "created")),
+).outerjoin_from(trial, result)
+_OF_STUDY = _SELECT.where(trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after"))
+_BY_ID = _SELECT.where(trial.c.id == sa.bindparam("the_trial"))
