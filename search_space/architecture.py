@@ -110,6 +110,17 @@ class Architecture:
                 raise ArchitectureError(
                     f"{name}.repeats", f"must be 1, got {stage.repeats}; put repeats into stages"
                 )
+        heads = [(f"auxiliary[{index}].head", aux.head) for index, aux in enumerate(self.auxiliary)]
+        for name, stage in (("head", self.head), *heads):
+            if not BLOCKS[stage.block].head:
+                raise ArchitectureError(
+                    f"{name}.block", f"must give class scores, {stage.block} does not; {_heads()}"
+                )
+        for name, stage in (("stem", self.stem), *((f"stages[{i}]", s) for i, s in enumerate(self.stages))):
+            if BLOCKS[stage.block].head:
+                raise ArchitectureError(
+                    f"{name}.block", f"must give a map, {stage.block} gives scores; move it to head"
+                )
         blocks = sum(stage.repeats for stage in self.stages)
         if blocks > MAX_BLOCKS:
             raise ArchitectureError(
@@ -189,6 +200,10 @@ def schema() -> Plain:
     document["required"] = ["format", *document["required"]]
     title = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Architecture"}
     return title | document | {"$defs": {"stage": {"oneOf": kinds}}}
+
+
+def _heads() -> str:
+    return f"choose {' or '.join(sorted(name for name, block in BLOCKS.items() if block.head))}"
 
 
 def _stage_schema(block: str) -> Plain:

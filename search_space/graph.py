@@ -25,9 +25,8 @@ class Tensor(NamedTuple):
 Carry = tuple[Tensor, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One application of an operator; `inputs` are value numbers: first the graph's inputs, then the nodes."""
+class Node(NamedTuple):
+    """One use of an operator; `inputs` are value numbers: first the graph's inputs, then the nodes."""
 
     name: str
     operator: Operator

@@ -140,11 +140,13 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-@cache
-def fields(cls: Any) -> tuple[Field, ...]:
-    """Returns what is known of each field of a dataclass, in order."""
+def _fields(cls: type) -> tuple[Field, ...]:
     hints = get_type_hints(cls, include_extras=True)
     return tuple(_field(field, hints[field.name]) for field in dataclasses.fields(cls) if field.init)
+
+
+# What is known of each field of a dataclass, in order: worked out once a class.
+fields: Callable[[Any], tuple[Field, ...]] = cache(_fields)
 
 
 def _field(field: dataclasses.Field[Any], hint: Any) -> Field:

@@ -11,13 +11,16 @@ from search_space.blocks.ends import (
     pool,
     stem,
     widen_classifier,
+    widen_head,
     widen_stem,
 )
 from search_space.blocks.mbconv import FusedMBConvOptions, MBConvOptions, fused_mbconv, mbconv
 from search_space.blocks.parts import Block, Options, SqueezeExcitation, rounded
 
 BLOCKS: dict[str, Block] = {
-    "classifier": Block(ClassifierOptions, classifier, widen_classifier, keeps_channels=True),
+    "classifier": Block(
+        ClassifierOptions, classifier, widen_classifier, widen_head, head=True, keeps_channels=True
+    ),
     "conv": Block(ConvOptions, conv),
     "fused_mbconv": Block(FusedMBConvOptions, fused_mbconv),
     "mbconv": Block(MBConvOptions, mbconv),

@@ -109,6 +109,12 @@ def widen_stem(options: StemOptions, widen: Widen) -> StemOptions:
     return replace(options, before=tuple(widen(width) for width in options.before))
 
 
+def widen_head(channels: int, options: ClassifierOptions, widen: Widen) -> int:
+    """Returns the channels of the head's convolution as its options say: scaled, fixed, or never below."""
+    wider = widen(channels)
+    return {"scaled": wider, "fixed": channels, "at_least": max(channels, wider)}[options.channels_width]
+
+
 def widen_classifier(options: ClassifierOptions, widen: Widen) -> ClassifierOptions:
     """Returns the head's options with its hidden layers widened, where they are said to scale."""
     if options.hidden_width == "fixed":

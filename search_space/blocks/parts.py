@@ -48,13 +48,20 @@ def unchanged(options: Any, widen: Widen) -> Any:
     return options
 
 
+def widened(channels: int, options: Any, widen: Widen) -> int:
+    """Returns channels that follow the width of the network."""
+    return widen(channels)
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A registered block: its options' type, how it is written as operators, and how its own widths scale."""
+    """A registered block: its options' type, how it is written as operators, how it scales."""
 
     options: type[Options]
     lower: Lowering
-    widen: Callable[[Any, Widen], Any] = unchanged
+    widen: Callable[[Any, Widen], Any] = unchanged  # of the widths in its options
+    widen_channels: Callable[[int, Any, Widen], int] = widened  # of its stage's channels
+    head: bool = False  # it gives class scores, and nothing follows it
     keeps_channels: bool = False  # its stage may say channels 0: as many as enter
 
 
