@@ -1,4 +1,4 @@
-"""Power loss at every point: what a write acknowledged is there afterwards, and no half passes for a whole."""
+"""Power loss at every point: what a write acknowledged is there afterwards; no half passes for a whole."""
 
 from __future__ import annotations
 
