@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from runs import studies
-from runs.metrics import add_metrics
+from runs.metrics import add_progress
 from runs.owner import Owner, code_version, is_known_dead
 from runs.records import Claim, Progress
 from runs.schema import SCHEMA_VERSION, Seconds, attempt, result, trial, utc_now
@@ -122,10 +122,7 @@ def renew(connection: Connection, claims: Sequence[Claim], progress: Sequence[Pr
     steps = [step for step in progress if step.claim.trial_id in held]
     for step in steps:
         connection.execute(_SECONDS, {"the_attempt": step.claim.attempt, "new_seconds": step.seconds})
-    add_metrics(
-        connection,
-        [(s.claim.trial_id, s.claim.fence, s.step, name, value) for s in steps for name, value in s.metrics.items()],
-    )
+    add_progress(connection, steps)
     return lost
 
 

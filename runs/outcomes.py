@@ -15,10 +15,10 @@ from runs import studies
 from runs.claims import end_attempt, held, num_failures
 from runs.drafts import Draft
 from runs.errors import BadRecord
-from runs.metrics import INTERMEDIATE, add_metrics, dialect_insert
+from runs.metrics import INTERMEDIATE, add_metrics, add_progress, dialect_insert
 from runs.owner import code_version
 from runs.parameters import parameter_ids
-from runs.records import Claim, Finished, Outcome, Start
+from runs.records import Claim, Finished, Outcome, Progress, Start
 from runs.schema import SCHEMA_VERSION, Digest, Id, Json, Seconds, architecture, attempt, evaluation, result, trial, utc_now
 from runs.states import MAX_ATTEMPTS, TrialState
 from runs.text import dump, load
@@ -54,8 +54,10 @@ def flush(connection: Connection, claims: Sequence[Claim], drafts: Mapping[int, 
                 _store_steps(connection, claim, drafts[claim.trial_id])
 
 
-def finish(connection: Connection, outcomes: Sequence[Outcome], drafts: Mapping[int, Draft]) -> Finished:
-    """Ends attempts: a compare-and-set on (trial, fence, state) together with the result's row.
+def finish(
+    connection: Connection, outcomes: Sequence[Outcome], drafts: Mapping[int, Draft], progress: Sequence[Progress] = ()
+) -> Finished:
+    """Ends attempts: a compare-and-set on (trial, fence, state) together with the result's row and last steps.
 
     Raises:
         BadRecord: an outcome's state is unfinished, or a complete trial lacks finite objectives. Nothing is written.
@@ -88,6 +90,8 @@ def finish(connection: Connection, outcomes: Sequence[Outcome], drafts: Mapping[
             ended["reused"] += outcome.reused_from is not None
             _store_result(connection, outcome)
         studies.account(connection, locked, ended, seconds)
+    late = {outcome.claim.attempt for outcome in refused}
+    add_progress(connection, [step for step in progress if step.claim.attempt not in late])
     for outcome in refused:
         logger.warning("refused a late result of trial %d: its fence is past %d", outcome.claim.trial_id, outcome.claim.fence)
     return Finished(tuple(accepted), tuple(requeued), tuple(refused))

@@ -14,7 +14,7 @@ from runs.claims import Tenant
 from runs.database import Database
 from runs.drafts import Draft
 from runs.errors import BadRecord
-from runs.metrics import of_trial
+from runs.metrics import curves, of_trial
 from runs.names import study_name
 from runs.owner import this_owner
 from runs.records import (
@@ -223,15 +223,19 @@ class Store:
         """Prolongs leases and stores per-step metrics, in one transaction; returns the claims that are lost."""
         return self.database.write(lambda connection: claims.renew(connection, held, progress, self.lease_s))
 
-    def finish(self, ends: Sequence[Outcome]) -> Finished:
+    def finish(self, ends: Sequence[Outcome], progress: Sequence[Progress] = ()) -> Finished:
         """Ends attempts, in one transaction; late ones are refused. What is returned as accepted is durable.
+
+        Args:
+            ends: how attempts ended.
+            progress: steps that are not stored yet, of these attempts or others of this store.
 
         Raises:
             BadRecord: an outcome that must not be stored; then none is.
         """
         drafts = self._drafts_of(one.claim for one in ends)
         done = self.database.write(
-            lambda connection: outcomes.finish(connection, ends, drafts),
+            lambda connection: outcomes.finish(connection, ends, drafts, progress),
             recall=lambda connection: outcomes.finished(connection, ends),
         )
         for one in ends:
@@ -266,6 +270,10 @@ class Store:
     def metrics(self, trial_id: int) -> list[MetricRecord]:
         """Returns the per-step metrics of a trial, by step."""
         return self.database.read(lambda connection: of_trial(connection, trial_id))
+
+    def curves(self, study_id: int, name: str) -> dict[int, dict[int, float]]:
+        """Returns one per-step metric of all trials of a study, by trial number and step."""
+        return self.database.read(lambda connection: curves(connection, study_id, name))
 
     def cached(self, key: EvaluationKey) -> Evaluation | None:
         """Returns the stored measurement of exactly this key, from whichever study."""
