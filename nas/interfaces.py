@@ -1,7 +1,7 @@
 """The engine's interfaces and the values that pass between them, on one screen.
 
-A `Task` goes to an `Executor`, which has an `Evaluator` on each worker; `Event`s come back. The driver alone reads and
-writes the database: a worker gets everything it needs in the task and returns everything it learnt in events.
+A `Task` goes to an `Executor`, which has an `Evaluator` on each worker; `Event`s come back. The driver alone
+reads and writes the database: a worker gets all it needs in the task and returns all it learnt in events.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from runs import FailureClass
 class Task:
     """One architecture to be measured: everything a worker needs, as plain values.
 
-    `key` names the work, not the attempt: a task that is run again after a fault has the same key, and so finds
-    its checkpoint. It is the cache key's hash: (architecture digest, data, recipe, fidelity, seed).
+    `key` names the work, not the attempt: a task that is run again after a fault has the same key, and so
+    finds its checkpoint. It is the cache key's hash: (architecture digest, data, recipe, fidelity, seed).
     """
 
     key: str
@@ -82,40 +82,55 @@ Event = Progress | Measurement | Stopped | Failure
 
 
 class StopTraining(Exception):
-    """Raised inside an evaluation when `report` said to stop; carries nothing, the executor makes the `Stopped`."""
+    """Raised inside an evaluation when `report` said to stop; the executor makes the `Stopped`."""
 
 
 class Evaluator(Protocol):
-    """Measures one architecture. Picklable and cheap to make; loads data and libraries on first use, on the worker.
+    """Measures one architecture. Picklable and cheap to make; loads data and libraries on first use.
 
-    Guarantees: the same task gives the same measurement on the same kind of machine; `report` is called once an epoch,
-    in order; when it returns False, `StopTraining` is raised after the epoch's checkpoint is safe. Any other exception
-    is a failure, which the executor classifies.
+    Guarantees: the same task gives the same measurement on the same kind of machine; `report` is called once
+    an epoch, in order; when it returns False, `StopTraining` is raised after the epoch's checkpoint is safe.
+    Any other exception is a failure, which the executor classifies: by the exception's own attribute
+    `failure_class`, where it has one.
     """
 
     def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement: ...
 
 
 class Executor(Protocol):
-    """Runs tasks on slots. Guarantees: every submitted task ends in exactly one Measurement, Stopped or Failure event,
-    whatever happens to its worker; progress comes before its end; nothing raises because a task failed.
+    """Runs tasks on slots.
+
+    Guarantees, whatever happens to a worker:
+
+    - Every submitted task ends in exactly one `Measurement`, `Stopped` or `Failure`, after all its `Progress`;
+      only `close` leaves tasks without an end. Nothing raises because a task failed.
+    - A task stands still at its report until `events` is called again. So a `stop` that answers a `Progress`
+      takes effect at that very epoch, and the same decisions give the same history on any executor.
+    - The time limit of a task counts the time that it runs, not the time that it stands at reports.
+    - A number that is not finite never gets out: it is a `Failure` of class `DIVERGED`.
     """
 
     @property
     def num_slots(self) -> int:
-        """How many tasks run at once now; it may change as a cluster grows or shrinks."""
+        """How many tasks run at once now; it may change as a cluster does. At 0 no task will run any more."""
         ...
 
     def submit(self, task: Task) -> None:
-        """Starts `task` on a free slot; queues it when there is none."""
+        """Starts `task` on a free slot; queues it when there is none. Its key must not be in hand already."""
         ...
 
     def events(self, timeout_s: float) -> Sequence[Event]:
-        """Returns what happened since the last call; waits up to `timeout_s` seconds for the first event."""
+        """Lets tasks that stand at a report go on, and returns what happened since the last call.
+
+        Waits up to `timeout_s` seconds for the first event; returns at once when no task is in hand.
+        """
         ...
 
     def stop(self, key: str) -> None:
-        """Asks the task to stop after its current epoch; a `Stopped` (or its `Measurement`, if it was quicker) follows."""
+        """Asks the task to stop: at the report that it stands at, else at its next; at once if it is queued.
+
+        A `Stopped` follows (or its `Measurement`, if it was quicker). A key that is not in hand is ignored.
+        """
         ...
 
     def close(self) -> None:

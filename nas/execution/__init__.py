@@ -1,4 +1,4 @@
-"""Runs tasks on workers: in this process or on a pool of Ray actors. The names a user types; Ray loads on first use."""
+"""Runs tasks in this process or on a pool of Ray actors. The names a user types; Ray loads on first use."""
 
 from nas.execution.registry import open_executor
 

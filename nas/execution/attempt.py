@@ -11,10 +11,10 @@ from runs import FailureClass
 
 
 class Attempt:
-    """A task on a slot. Its clock stands still while it waits at a report for the driver, whatever keeps the driver.
+    """A task on a slot. Its clock stands still while it waits at a report, whatever keeps the driver.
 
-    `seconds_used` is counted where the task runs and arrives with each event, so an event that lay unread for a while
-    does not make the task look slow.
+    `seconds_used` is counted where the task runs and arrives with each event, so an event that lay unread for
+    a while does not make the task look slow.
     """
 
     def __init__(self, task: Task) -> None:
@@ -53,10 +53,11 @@ class Attempt:
         """Returns the end of a task that used up its time."""
         return self.failed(
             FailureClass.TIMEOUT,
-            f"a task must end within its limit of {self.task.time_limit_s:g} s, got {self.seconds:.1f} s so far; "
-            "raise the limit, or lower the fidelity",
+            f"a task must end within its limit of {self.task.time_limit_s:g} s, got {self.seconds:.1f} s "
+            "so far; raise the limit, or lower the fidelity",
         )
 
     def failed(self, failure_class: FailureClass, message: str) -> Failure:
         """Returns the end of a task that did not end by itself; there is no traceback to show."""
-        return Failure(self.task.key, failure_class, masked(message)[:MAX_MESSAGE_CHARACTERS], "", self.seconds)
+        message = masked(message)[:MAX_MESSAGE_CHARACTERS]
+        return Failure(self.task.key, failure_class, message, traceback="", seconds=self.seconds)

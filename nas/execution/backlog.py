@@ -27,7 +27,8 @@ class Backlog:
         """Queues `task`, last. Raises DuplicateTask when its key is in hand."""
         if task.key in self._in_hand:
             raise DuplicateTask(
-                f"a task's key must not be in hand already, got {task.key!r} again; submit it after its last event"
+                f"a task's key must not be in hand already, got {task.key!r} again; "
+                "submit it after its last event"
             )
         self._in_hand.add(task.key)
         self._waiting.append(task)
@@ -37,7 +38,7 @@ class Backlog:
         return self._waiting.popleft() if self._waiting else None
 
     def stop(self, key: str) -> None:
-        """Ends a waiting task, and marks a running one; a key that is not in hand was quicker and is ignored."""
+        """Ends a waiting task, marks a running one; a key that is not in hand was quicker and is ignored."""
         for task in self._waiting:
             if task.key == key:
                 self._waiting.remove(task)

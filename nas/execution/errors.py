@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ExecutorError(ValueError):
-    """An executor cannot be opened as asked: an unknown kind, missing resources, an evaluator that cannot travel."""
+    """An executor cannot be opened: its kind is unknown, room is missing, or the evaluator cannot travel."""

@@ -1,11 +1,11 @@
 """What went wrong in an evaluation: the class of an exception, and its traceback made safe to store.
 
-An exception may say its own class in an attribute, so that rooms which do not know each other agree without imports:
+An exception may say its own class in an attribute, so that packages that do not import each other agree:
 
     class Diverged(Exception):
         failure_class = FailureClass.DIVERGED
 
-Everything else is looked up by type, then by the message of the few libraries that raise one type for many causes.
+Everything else is looked up by type, then by the message where a library raises one type for many causes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CLASSES_BY_TYPE: dict[str, FailureClass] = {
     "ray.exceptions.RayError": FailureClass.PREEMPTED,  # the worker, its node or the way to it is gone
 }
 
-# torch raises a bare RuntimeError for these; the messages are those of c10's CPUAllocator and of cuBLAS and cuDNN.
+# torch raises a bare RuntimeError for these; the messages are of c10's CPUAllocator, of cuBLAS and of cuDNN.
 _CLASSES_BY_MESSAGE: tuple[tuple[re.Pattern[str], FailureClass], ...] = (
     (re.compile(r"DefaultCPUAllocator: (can't allocate|not enough) memory"), FailureClass.OOM_HOST),
     (re.compile(r"CUDA error: out of memory|CU(BLAS|DNN)_STATUS_ALLOC_FAILED"), FailureClass.OOM_DEVICE),
@@ -40,10 +40,10 @@ _CLASSES_BY_MESSAGE: tuple[tuple[re.Pattern[str], FailureClass], ...] = (
 _STORAGE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE})
 
 _MASK = "***"
-_SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key|access_?key|private_?key|storage", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"passw|secret|token|credential|(api|access|private)_?key|storage", re.IGNORECASE)
 _SECRET_TEXT = (
     re.compile(r"(?<=://)([^\s/@'\"]*:)[^\s/'\"]+(?=@)"),  # scheme://user:PASSWORD@host
-    re.compile(r"((?:password|passwd|pwd|secret|token|api[_-]?key)['\"]?\s*[=:]\s*['\"]?)[^\s'\"&,;]+", re.IGNORECASE),
+    re.compile(r"((?:passw(?:or)?d|secret|token|api[_-]?key)['\"]?\s*[=:]\s*['\"]?)[^\s'\"&,;]+", re.I),
     re.compile(r"(\bBearer\s+)[\w.~+/=-]+"),
 )
 
@@ -55,7 +55,7 @@ class NotFinite(ArithmeticError):
 
 
 def failure_class(error: BaseException) -> FailureClass:
-    """Returns the class of `error`: its own `failure_class`, or that of its type, its message or its explicit cause.
+    """Returns the class of `error`: its own `failure_class`, else by its type, message or explicit cause.
 
     Example:
         >>> failure_class(MemoryError())
@@ -75,7 +75,7 @@ def failure_class(error: BaseException) -> FailureClass:
 def failure(key: str, error: BaseException, *, seconds: float) -> Failure:
     """Returns the `Failure` event of task `key` that ended by `error` after `seconds` device seconds.
 
-    The traceback is cut to 64 KB of UTF-8 (its ends are kept) and secrets are masked in it and in the message.
+    The traceback is cut to 64 KB of UTF-8 (its ends are kept); secrets are masked in it and in the message.
     """
     return Failure(
         key=key,
@@ -103,7 +103,7 @@ def masked(text: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 def capped(text: str, max_bytes: int = MAX_TRACEBACK_BYTES) -> str:
-    """Returns `text` in at most `max_bytes` bytes of UTF-8: whole, or its beginning and its end round a note."""
+    """Returns `text` in at most `max_bytes` bytes of UTF-8: whole, or its two ends round a note."""
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= max_bytes:
         return encoded.decode("utf-8")

@@ -1,8 +1,8 @@
 """The executor that runs tasks in this process, one at a time: for debugging and for the smallest searches.
 
-The evaluation has a thread of its own, so that Ctrl-C reaches the driver's thread, never the middle of a training step,
-and so that a breakpoint in the evaluator stops in the evaluator. A thread cannot be killed: a task that outlives its time
-limit is reported as timed out and left to end at its next report.
+The evaluation has a thread of its own, so that Ctrl-C reaches the driver's thread and never the middle of a
+training step. A thread cannot be killed: a task that outlives its time limit is reported as timed out and
+left to itself, to end at its next report.
 """
 
 from __future__ import annotations
@@ -95,10 +95,11 @@ def open_inline(
     num_gpus_per_worker: float = 0.0,
     address: str | None = None,
 ) -> InlineExecutor:
-    """Opens the executor; this process has the cores and GPUs that it has. Raises ExecutorError for a pool's options."""
+    """Opens the executor; this process keeps the cores and GPUs that it has. Raises ExecutorError."""
     del num_cpus_per_worker, num_gpus_per_worker
     if num_workers != 1 or address is not None:
         raise ExecutorError(
-            f"the inline executor must have one worker and no address, got {num_workers} and {address!r}; choose `ray`"
+            f"the inline executor must have one worker and no address, got {num_workers} and {address!r}; "
+            "choose the executor `ray`"
         )
     return InlineExecutor(evaluator)

@@ -1,19 +1,23 @@
-"""Ray for this process: a private one on the loopback interface, a cluster's, or the one that is already connected."""
+"""Ray for this process: a private one on the loopback interface, a cluster's, or the one it has already."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
 
 import ray
 from ray._private import ray_constants
+from ray._private import worker as ray_worker
 
 from nas.execution.errors import ExecutorError
 
-# Results are a few hundred bytes; the store holds the evaluator, once. Ray's default is 30 % of the machine's memory.
+# The store holds the evaluator, once; results are a few hundred bytes. Ray's default is 30 % of all memory.
 OBJECT_STORE_BYTES = 256 * 2**20
 
 _LOOPBACK = "127.0.0.1"
@@ -30,7 +34,7 @@ _WITHHELD = ("NAS_STORAGE", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
 
 
 def connect(address: str | None, *, num_cpus: int, num_gpus: float) -> bool:
-    """Connects this process to Ray and returns whether it started a Ray of its own, which it then has to shut down.
+    """Connects this process to Ray; returns whether it started one of its own, to be shut down by the caller.
 
     Args:
         address: of a running cluster; None starts a private Ray, unless this process has one already.
@@ -42,19 +46,19 @@ def connect(address: str | None, *, num_cpus: int, num_gpus: float) -> bool:
     """
     if ray.is_initialized():
         return False
-    if address is not None:
-        with _handlers_kept():
+    with _handlers_kept(), _replaced(ray_worker, "listen_error_messages", _ignore_messages):
+        if address is not None:
             _join(address)
-        return False
-    with _handlers_kept(), _private_environment():
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="error",
-            object_store_memory=OBJECT_STORE_BYTES,
-        )
+            return False
+        with _private_environment(), _replaced(ray_constants, "ENABLE_RAY_CLUSTER", False):
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=OBJECT_STORE_BYTES,
+            )
     try:
         _check_private(num_gpus)
     except BaseException:
@@ -65,7 +69,7 @@ def connect(address: str | None, *, num_cpus: int, num_gpus: float) -> bool:
 
 def _join(address: str) -> None:
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ExecutorError(
             f"`address` must lead to a running Ray cluster, got {address!r} ({error}); "
@@ -74,13 +78,14 @@ def _join(address: str) -> None:
 
 
 def _check_private(num_gpus: float) -> None:
-    found_address = ray.util.get_node_ip_address()
+    untyped_ray: Any = ray
+    found_address = untyped_ray.util.get_node_ip_address()
     if found_address != _LOOPBACK:
         raise ExecutorError(
             f"a local Ray must listen on {_LOOPBACK} only, got {found_address}; "
             "set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 in the environment"
         )
-    found_gpus = ray.cluster_resources().get("GPU", 0.0)
+    found_gpus = untyped_ray.cluster_resources().get("GPU", 0.0)
     if found_gpus < num_gpus:
         raise ExecutorError(
             f"the workers must fit on this machine's {found_gpus:g} GPUs, got {num_gpus:g} in all; "
@@ -90,24 +95,37 @@ def _check_private(num_gpus: float) -> None:
 
 @contextlib.contextmanager
 def _private_environment() -> Iterator[None]:
-    """Gives the processes that start inside their environment, and this one its own back afterwards.
-
-    Ray reads its loopback switch when it is imported, which may have been long ago, into the constant set here.
-    """
-    before = dict(os.environ)
-    enabled_before = ray_constants.ENABLE_RAY_CLUSTER
-    for name in _WITHHELD:
-        os.environ.pop(name, None)
+    """Gives the processes that start inside their environment, and this one its own back afterwards."""
+    names = (*_WITHHELD, *_ENVIRONMENT)
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
     os.environ.update(_ENVIRONMENT)
-    ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         yield
     finally:
-        ray_constants.ENABLE_RAY_CLUSTER = enabled_before
-        for name in (*_WITHHELD, *_ENVIRONMENT):
+        for name in names:
             os.environ.pop(name, None)
-            if name in before:
-                os.environ[name] = before[name]
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _replaced(module: ModuleType, name: str, value: object) -> Iterator[None]:
+    """Sets a variable of a module for as long as it lasts.
+
+    Two of Ray's settings have no public switch: whether it listens on loopback only is read from the
+    environment when it is imported, which may have been long ago; and messages of its daemons are printed to
+    stdout, where a command's JSON goes. What they say of a worker's death is in the `Failure` of its task.
+    """
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+
+
+def _ignore_messages(worker: object, threads_stopped: threading.Event) -> None:
+    """Stands in for the thread that prints Ray's messages."""
+    del worker, threads_stopped
 
 
 @contextlib.contextmanager

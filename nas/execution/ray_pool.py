@@ -1,8 +1,8 @@
 """The executor that runs tasks on a pool of Ray actors: processes of this machine, or of a cluster.
 
-Each slot has at most one call to its actor under way. A call lets the evaluation run to its next event and returns
-that event, so an epoch costs one round trip, nothing is polled, and a worker's death is the exception of exactly one
-call. Actors serve many tasks: making one costs most of a second, a call about a millisecond.
+Each slot has at most one call to its actor under way. A call lets the evaluation run to its next event and
+returns that event, so an epoch costs one round trip, nothing is polled, and a worker's death is the exception
+of exactly one call. Actors serve many tasks: making one costs most of a second, a call about a millisecond.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ _LONGEST_REST_S = 60.0  # between two starts in a slot
 class RayExecutor:
     """Runs up to `num_workers` tasks at once; see `nas.interfaces.Executor` for what it guarantees.
 
-    A worker that dies is replaced: at once when it had started, after a growing rest when it could not start. A slot
-    whose workers cannot be started is given up; when none is left, `num_slots` is 0 and waiting tasks end as preempted.
+    A worker that dies is replaced: at once when it had started, after a growing rest when it could not start.
+    A slot whose workers cannot be started is given up; when none is left, `num_slots` is 0 and waiting tasks
+    end as preempted.
 
     Args:
         evaluator: pickled once, by Ray, for all workers.
@@ -40,7 +41,8 @@ class RayExecutor:
         address: of a running Ray cluster; None starts a private Ray, which ends with the executor.
 
     Raises:
-        ExecutorError: the evaluator cannot be pickled, or not be loaded on a worker, or there is no room for a worker.
+        ExecutorError: the evaluator cannot be pickled, or not be loaded on a worker, or there is no room for
+        a worker.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class RayExecutor:
         return len(self._slots)
 
     def submit(self, task: Task) -> None:
-        """Starts `task` on a free worker; queues it when there is none. Raises DuplicateTask when its key is in hand."""
+        """Starts `task` on a free worker, else queues it. Raises DuplicateTask when its key is in hand."""
         self._backlog.add(task)
         self._dispatch()
 
@@ -101,7 +103,7 @@ class RayExecutor:
             ray.shutdown()
 
     def _happened(self, timeout_s: float) -> list[Event]:
-        """Waits until something happens in a slot or has to be done there; returns what the driver must know of it."""
+        """Waits until something happens in a slot or is due there; returns what the driver must know."""
         events = self._backlog.ended()
         slots_by_call = {slot.call: slot for slot in self._slots if slot.call is not None}
         wait_s = 0.0 if events else min([timeout_s, *(slot.seconds_left for slot in self._slots)])
@@ -135,20 +137,21 @@ class RayExecutor:
             if slot.is_free and (task := self._backlog.next()) is not None:
                 slot.start(task)
         while not self._slots and (task := self._backlog.next()) is not None:
-            message = f"no worker could be started in {MAX_FAILED_STARTS} attempts; see Ray's logs, then resume the study"
+            message = f"a worker must start, got {MAX_FAILED_STARTS} failed starts in a row; see Ray's logs"
             self._backlog.end_without_running(Attempt(task).failed(FailureClass.PREEMPTED, message))
 
     def _wait_for_first_worker(self) -> None:
-        """Proves that the evaluator reaches a worker before anything is spent; the other workers start meanwhile."""
+        """Proves that the evaluator loads on a worker before anything is spent; others start meanwhile."""
         slots_by_call = {slot.call: slot for slot in self._slots}
         for call in _returned(list(slots_by_call), START_TIMEOUT_S):
             problem = slots_by_call[call].started()
             if problem is not None:
                 raise ExecutorError(_unloadable(problem))
             return
+        untyped_ray: Any = ray
         raise ExecutorError(
-            f"a worker must start within {START_TIMEOUT_S:g} s, got none; the cluster has {ray.available_resources()} "
-            "to spare: lower num_cpus_per_worker or num_gpus_per_worker, or wait for room"
+            f"a worker must start within {START_TIMEOUT_S:g} s, got none; lower num_cpus_per_worker or "
+            f"num_gpus_per_worker, or wait for room: Ray has {untyped_ray.available_resources()} to spare"
         )
 
 

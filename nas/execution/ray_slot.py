@@ -1,4 +1,4 @@
-"""A slot of the Ray pool: the actor in it, the one call that is under way, and the attempt that the call belongs to."""
+"""A slot of the Ray pool: the actor in it, the one call under way, and the attempt that it belongs to."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 
 class WorkerActor:
-    """The actor: a `Worker` in a process of Ray's. Each call returns the next event and the seconds it took so far."""
+    """The actor: a `Worker` in a process of Ray's. A call returns the next event and the seconds used."""
 
     def __init__(self, num_threads: int) -> None:
-        # Ctrl-C in a terminal reaches the whole process group; what becomes of the workers is the driver's decision.
+        # Ctrl-C in a terminal goes to all processes; what becomes of the workers is the driver's decision.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.environ.update({name: str(num_threads) for name in _THREAD_VARIABLES})
         self._worker: Worker | None = None
 
     def load(self, evaluator: list[Any]) -> Failure | None:
-        """Loads the evaluator (a reference in a list, which Ray does not resolve); returns what prevented it."""
+        """Loads the evaluator (its reference is in a list, so that Ray leaves it be); returns a problem."""
         try:
             self._worker = Worker(ray.get(evaluator[0]))
         except Exception as error:  # the evaluator's own code, at its import
@@ -61,7 +61,8 @@ class WorkerActor:
 class Slot:
     """A place for one worker, which is starting, free, running a task, or resting before it is started again.
 
-    `call` is what the actor is doing: its start, when there is no `attempt`, else the way to the attempt's next event.
+    `call` is what the actor is doing: its start, when there is no `attempt`, else the way to the attempt's
+    next event.
     """
 
     def __init__(self, spawn: Callable[[], tuple[Any, Any]]) -> None:
@@ -105,9 +106,12 @@ class Slot:
         return problem
 
     def event(self) -> Event:
-        """Takes the event that a call has returned; a worker that is lost is replaced, and its task has failed."""
+        """Takes the event that a call has returned; a worker that is lost is replaced, and its task has
+        failed.
+        """
         assert self.attempt is not None
         attempt = self.attempt
+        event: Event
         try:
             event, seconds_used = ray.get(self.call)
         except RayError as error:

@@ -34,7 +34,8 @@ def open_executor(
         address: of a running Ray cluster; None starts a private one, which ends with the executor.
 
     Raises:
-        ExecutorError: the kind is unknown, or cannot do what is asked, or `evaluator` does not reach its workers.
+        ExecutorError: the kind is unknown, or cannot do what is asked, or `evaluator` does not reach its
+        workers.
 
     Example:
         >>> executor = open_executor("inline", evaluator)

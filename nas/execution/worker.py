@@ -1,8 +1,8 @@
 """A worker: evaluates one task at a time on a thread of its own and hands out its events one by one.
 
-The evaluation stands still between a `Progress` and the `proceed` that answers it, so whoever drives the worker decides
-about an epoch before the next one costs anything. `InlineExecutor` drives a worker in its own process, each actor of
-`RayExecutor` drives one in its: the contract is kept here, once, for both.
+The evaluation stands still between a `Progress` and the `proceed` that answers it, so whoever drives the
+worker decides about an epoch before the next one costs anything. `InlineExecutor` drives a worker in its own
+process, each actor of `RayExecutor` drives one in its: the contract is kept here, once, for both.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from nas.interfaces import Evaluator, Event, Failure, Measurement, Progress, Sto
 class Worker:
     """Evaluates one task at a time. After `start`, and after each `proceed`, exactly one event follows.
 
-    Any exception of the evaluator, and a measurement that is not finite or not a measurement, becomes a `Failure`.
-    One thread serves all tasks, because libraries keep caches a thread (cuDNN's choices of algorithms, for one).
+    Any exception of the evaluator becomes a `Failure`, and so does a measurement that is not one or not
+    finite. One thread serves all tasks, because libraries keep caches a thread (cuDNN's choice of algorithms,
+    for one).
     """
 
     def __init__(self, evaluator: Evaluator) -> None:
@@ -113,7 +114,9 @@ def _check_measurement(task: Task, measurement: Measurement) -> None:
 
 def _check_finite(event: Progress | Measurement) -> None:
     if not (math.isfinite(event.accuracy) and math.isfinite(event.loss)):
-        raise NotFinite(f"accuracy {event.accuracy} and loss {event.loss} of epoch {event.epoch} must be finite")
+        raise NotFinite(
+            f"accuracy and loss must be finite, got {event.accuracy} and {event.loss} in epoch {event.epoch}"
+        )
 
 
 def _release_memory() -> None:

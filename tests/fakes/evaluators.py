@@ -1,4 +1,6 @@
-"""Evaluators whose behaviour is written in the task: `architecture` says what to do, `fidelity.epochs` how often."""
+"""Evaluators whose behaviour is written in the task: `architecture` says what to do, `fidelity.epochs` how
+often.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ class Scripted:
         _act(word, argument)
         loss = float("inf") if word == "infinite" else 0.5
         key = "another" if word == "wrong-key" else task.key
-        return Measurement(key, accuracy=0.5, loss=loss, epoch=task.fidelity.epochs, seconds=0.0, num_examples=_number(word))
+        epoch = task.fidelity.epochs
+        return Measurement(key, accuracy=0.5, loss=loss, epoch=epoch, seconds=0.0, num_examples=_number(word))
 
 
 def _number(word: str) -> int:
