@@ -1,8 +1,8 @@
 """How an architecture grows: depth, width and resolution, each by a factor (EfficientNet, section 3; Tan & Le 2019).
 
-Width multiplies the channels of stem, stages and head, rounded to a multiple of `divisor` and never losing more than
-`max_decrease` of them; depth multiplies the stages' repeats, rounded up; resolution multiplies the side of the input,
-rounded. What does not follow the width (a head of fixed size) says so in its own options.
+Width multiplies the channels of stem, stages and head, rounded to a multiple of `divisor` and never losing
+more than `max_decrease` of them; depth multiplies the stages' repeats, rounded up; resolution multiplies the
+side of the input, rounded. What does not follow the width (a head of fixed size) says so in its own options.
 """
 
 from __future__ import annotations
