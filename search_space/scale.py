@@ -1,4 +1,4 @@
-"""How an architecture grows: depth, width and resolution, each by a factor (EfficientNet, section 3; Tan & Le 2019).
+"""How an architecture grows: depth, width and resolution, each by a factor (EfficientNet, section 3).
 
 Width multiplies the channels of stem, stages and head, rounded to a multiple of `divisor` and never losing
 more than `max_decrease` of them; depth multiplies the stages' repeats, rounded up; resolution multiplies the

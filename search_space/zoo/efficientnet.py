@@ -1,4 +1,4 @@
-"""EfficientNet-B0, and B1 to B8 and L2 made from it by compound scaling (Tan & Le 2019); EfficientNetV2 (2021).
+"""EfficientNet-B0, B1 to B8 and L2 made from it by scaling (Tan & Le 2019), and EfficientNetV2 (2021).
 
 The released coefficients are hand-rounded, not powers of the paper's alpha, beta and gamma. L2's are Noisy
 Student's (Xie et al. 2020, appendix A.2). V2's B-series rounds channels to the nearest multiple of 8 without

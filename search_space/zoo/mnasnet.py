@@ -1,4 +1,4 @@
-"""MnasNet-A1, -B1 and -small, at several widths and resolutions (Tan et al. 2019, figure 7; the authors' release).
+"""MnasNet-A1, -B1 and -small at several widths and resolutions (Tan et al. 2019, figure 7).
 
 Squeeze-excitation reduces to a quarter of the channels that enter the block. The head is 1280 wide at every
 width. A2 and A3 were never published as architectures.

@@ -1,4 +1,4 @@
-"""MobileNet V1: depthwise-separable convolutions, thinner by width, cheaper by resolution (Howard et al. 2017)."""
+"""MobileNet V1: separable convolutions, thinner by width, cheaper by resolution (Howard et al. 2017)."""
 
 from __future__ import annotations
 

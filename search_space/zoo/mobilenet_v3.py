@@ -1,4 +1,4 @@
-"""MobileNetV3 Large and Small, also minimalistic, and torchvision's widths (Howard et al. 2019, Tables 1 and 2).
+"""MobileNetV3 Large and Small, minimalistic ones, torchvision's widths (Howard et al. 2019, Tables 1, 2).
 
 Squeeze-excitation reduces to a quarter of the expanded channels, to a multiple of 8. The layer after pooling
 (1280 or 1024) does not follow the width in the authors' release; in torchvision it does.
@@ -47,7 +47,7 @@ Rows = tuple[tuple[int, int, int, bool, bool, int, int], ...]
 
 
 def mobilenet_v3(rows: Rows, head: int, hidden: int, *, minimal: bool = False) -> Architecture:
-    """Returns MobileNetV3; `minimal` has 3x3 kernels, relu and no squeeze-excitation only (the authors' release)."""
+    """Returns MobileNetV3; `minimal`: 3x3 kernels, relu and no squeeze-excitation (the authors' release)."""
     stages = []
     entering = 16
     for kernel, expanded, channels, squeezed, hard, stride, repeats in rows:
@@ -67,7 +67,7 @@ def mobilenet_v3(rows: Rows, head: int, hidden: int, *, minimal: bool = False) -
 
 
 def large_of_torchvision(width: float) -> Architecture:
-    """Returns Large as torchvision scales it: expanded widths each by themselves, and the hidden layer too."""
+    """Returns Large as torchvision scales it: each expanded width by itself, and the hidden layer too."""
     narrow = tuple((k, rounded(e * width, 8), rounded(c * width, 8), *rest) for k, e, c, *rest in LARGE)
     network = mobilenet_v3(narrow, rounded(960 * width, 8), rounded(1280 * width, 8))
     return replace(network, stem=replace(network.stem, channels=rounded(16 * width, 8)))

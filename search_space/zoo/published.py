@@ -83,15 +83,13 @@ PUBLISHED: dict[str, Published] = {
         25_000_000,
         4_200_000_000,
         None,
-        "ResNeXt Table 1 (50: 25.0M/4.2G); ResNeXt repo README GFLOPS ~4.1/~15.6; params of 101-64x4d from DPN
-        Table 1",
+        "ResNeXt Table 1 (50: 25.0M/4.2G); ResNeXt README ~4.1/~15.6 G; 101-64x4d params: DPN Table 1",
     ),
     "resnext101_64x4d": Published(
         83_700_000,
         15_600_000_000,
         None,
-        "ResNeXt Table 1 (50: 25.0M/4.2G); ResNeXt repo README GFLOPS ~4.1/~15.6; params of 101-64x4d from DPN
-        Table 1",
+        "ResNeXt Table 1 (50: 25.0M/4.2G); ResNeXt README ~4.1/~15.6 G; 101-64x4d params: DPN Table 1",
     ),
     "resnext101_32x4d": Published(
         44_300_000, 7_800_000_000, None, "ResNeXt Table 3 caption (~7.8 G); params DPN Table 1"
