@@ -1,0 +1,57 @@
+"""What a study may spend, what it has spent, and how many trials it may still begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runs import Spent, TrialState
+
+# A trial that trained, or is about to, uses up the budget of trials; a refused or reused one costs nothing.
+_PAID = (
+    TrialState.QUEUED,
+    TrialState.LEASED,
+    TrialState.RUNNING,
+    TrialState.COMPLETE,
+    TrialState.PRUNED,
+    TrialState.FAILED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits over all sessions of a study; None leaves a quantity unlimited.
+
+    Args:
+        trials: trainings begun; a trial that arithmetic refused or the cache answered does not count.
+        hours: wall-clock hours during which a driver was at work.
+        device_hours: hours of training, summed over workers and attempts.
+    """
+
+    trials: int | None = None
+    hours: float | None = None
+    device_hours: float | None = None
+
+    def room(self, spent: Spent, hours: float) -> int | None:
+        """Returns how many more trials may begin; None: as many as there are workers.
+
+        Example:
+            >>> Budget(trials=10).room(Spent(0.0, dict.fromkeys(TrialState, 0), 0), hours=0.0)
+            10
+        """
+        if self.exceeded(spent, hours):
+            return 0
+        return None if self.trials is None else max(self.trials - num_paid(spent), 0)
+
+    def exceeded(self, spent: Spent, hours: float) -> str | None:
+        """Returns which limit of time is used up, in words; None while there is time left."""
+        device_hours = spent.device_seconds / 3600
+        if self.device_hours is not None and device_hours >= self.device_hours:
+            return f"{device_hours:.3g} of {self.device_hours:g} device-hours are used"
+        if self.hours is not None and hours >= self.hours:
+            return f"{hours:.3g} of {self.hours:g} hours are used"
+        return None
+
+
+def num_paid(spent: Spent) -> int:
+    """Returns how many trials have used the budget: begun, neither refused nor reused."""
+    return sum(spent.counts[state] for state in _PAID) - spent.num_reused

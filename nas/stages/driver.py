@@ -1,0 +1,411 @@
+"""The driver: claims trials, sends the affordable and the new to workers, and records what comes back.
+
+Around every source of proposals stand, in this order: the canonical digest, the arithmetic cost (too dear: recorded as
+infeasible, never trained), the cache (measured before: the stored result is used again), the budget, the execution, and
+the policy for failures. The driver keeps nothing that the ledger could not give back: killed at any moment and started
+again, it goes on with the same trials.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Stopped, Task
+from nas.reward import Reward
+from nas.settings import DataSettings, Recipe
+from nas.stages.budget import Budget
+from nas.stages.history import History
+from nas.stages.proposals import Proposal, Source, evaluation_key
+from nas.strategies.rungs import Rungs
+from runs import Claim, EvaluationKey, Outcome, RunRecord, Start, Store, StudyRecord, TrialState
+from runs import Progress as Step
+from search_space import Cost, cost
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S = 2.0  # leases, epochs and the run's sign of life are written together, at most this often
+POLL_S = 0.25  # how long the driver sleeps when nothing happens: its reaction time to a stop
+MAX_BARREN = 300  # proposals in a row that needed no training, after which the source has nothing new
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for every trial of a study.
+
+    Args:
+        data: where the images come from; `fingerprint` names their content and splits.
+        recipe: how networks are trained.
+        reward: what a measurement is worth, and which cost is too dear.
+        rungs: which trainings are stopped early.
+        budget: what may be spent.
+        time_limit_s: after which one training is given up.
+        max_failures: failed trials after which the stage gives up; None: never.
+    """
+
+    data: DataSettings
+    fingerprint: str
+    recipe: Recipe
+    reward: Reward
+    rungs: Rungs
+    budget: Budget
+    time_limit_s: float | None = None
+    max_failures: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a driver came back.
+
+    `kind`: `done` (all trials of the source, or the budget, are used), `exhausted` (the source proposes nothing new),
+    `stopped` (on request) or `failures` (more than allowed).
+    """
+
+    kind: str
+    reason: str
+
+
+@dataclass(slots=True)
+class _Running:
+    """A training in progress, and the trials that wait for its result."""
+
+    claim: Claim
+    proposal: Proposal
+    key: EvaluationKey
+    costs: Mapping[str, float]
+    followers: list[Start] = field(default_factory=list)
+    is_pruned: bool = False
+    is_lost: bool = False
+
+
+class Driver:
+    """Runs the trials of one source. One driver serves one session; several may share a study.
+
+    Args:
+        store: the ledger; the only truth.
+        study: whose trials these are.
+        run: this session's row in the ledger, whose lease the driver renews.
+        source: proposes.
+        executor: measures; closed by whoever opened it.
+        rules: what holds for every trial.
+        should_stop: asked a few times a second; True drains: running trainings stop after their epoch, their trials go
+            back to the queue with their checkpoints.
+        watch: called after every change and heartbeat, with the history so far.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        study: StudyRecord,
+        run: RunRecord,
+        source: Source,
+        executor: Executor,
+        rules: Rules,
+        *,
+        should_stop: Callable[[], bool] = lambda: False,
+        watch: Callable[[History], None] = lambda history: None,
+    ) -> None:
+        self._store, self._study, self._run = store, study, run
+        self._source, self._executor, self._rules = source, executor, rules
+        self._should_stop, self._watch = should_stop, watch
+        self._history = History(store, study, rules.reward)
+        self._running: dict[str, _Running] = {}  # by the key of the work
+        self._starts: list[Start] = []
+        self._outcomes: list[Outcome] = []
+        self._steps: list[Step] = []
+        self._trained: dict[str, str] = {}  # keys of trainings whose end is not recorded yet, by attempt
+        self._ending: Ending | None = None
+        self._num_barren = 0
+        self._last_beat = time.monotonic()
+
+    def drive(self) -> Ending:
+        """Runs until the source, the budget or somebody's patience ends; returns why.
+
+        Raises:
+            StoreError: when the ledger stays out of reach; what was recorded stays recorded.
+        """
+        try:
+            while True:
+                self._fill()
+                if not self._running:
+                    break
+                for event in self._executor.events(POLL_S):
+                    self._absorb(event)
+                self._flush()
+                self._beat()
+        finally:
+            self._store.release([running.claim for running in self._running.values()])
+            self._store.release([start.claim for running in self._running.values() for start in running.followers])
+        assert self._ending is not None
+        self._history.refresh()
+        self._watch(self._history)
+        return self._ending
+
+    # --- proposals ---------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        """Claims and places trials until the workers are busy or there is a reason to end."""
+        while self._ending is None:
+            self._history.refresh()
+            num_free = self._executor.num_slots - len(self._running)
+            if num_free <= 0:
+                return
+            self._ending = self._reason_to_end()
+            if self._ending is not None:
+                self._drain()
+                return
+            claims = self._claims(num_free)
+            if not claims:
+                return
+            for claim in claims:
+                self._place(claim)
+            self._flush()
+            self._beat()
+
+    def _reason_to_end(self) -> Ending | None:
+        rules, spent = self._rules, self._history.spent
+        if self._should_stop():
+            return Ending("stopped", "a stop was asked for")
+        if rules.max_failures is not None and spent.counts[TrialState.FAILED] > rules.max_failures:
+            failed = spent.counts[TrialState.FAILED]
+            return Ending("failures", f"{failed} trials failed, and {rules.max_failures} are allowed")
+        if self._num_barren >= MAX_BARREN:
+            return Ending("exhausted", f"the last {MAX_BARREN} proposals were refused or known; nothing new came")
+        reason = rules.budget.exceeded(spent, self._history.hours)
+        return None if reason is None else Ending("done", reason)
+
+    def _claims(self, num_free: int) -> Sequence[Claim]:
+        """Returns trials to work on: those that somebody left behind first, then new ones within the budget."""
+        claims: list[Claim] = []
+        while len(claims) < num_free:
+            claim = self._store.reclaim(self._study.id)
+            if claim is None:
+                break
+            claims.append(claim)
+        if claims:
+            return claims
+        room = self._rules.budget.room(self._history.spent, self._history.hours)
+        if self._source.num_trials is not None:
+            left = self._source.num_trials - self._history.spent.num_trials
+            room = left if room is None else min(left, room)
+        num_new = num_free if room is None else min(num_free, room)
+        if num_new > 0:
+            return self._store.begin(self._study.id, num_new)
+        if not self._running:
+            self._ending = Ending("done", f"all {self._history.spent.num_trials} trials are done")
+        return ()
+
+    def _place(self, claim: Claim) -> None:
+        """Decides what becomes of a claimed trial: refused, reused, joined to a running one, or trained."""
+        proposal = self._source.propose(claim)
+        key = evaluation_key(proposal, self._rules.fingerprint, self._rules.recipe)
+        price = cost(proposal.architecture)
+        start = Start(
+            claim=claim,
+            key=key,
+            architecture=proposal.architecture.to_json(),
+            costs={name: float(getattr(price, name)) for name in Cost.__dataclass_fields__},
+            choices=proposal.choices,
+        )
+        self._num_barren += 1
+        reward = self._rules.reward
+        if reward.is_arithmetic and (excess := getattr(price, reward.cost) / reward.limit - 1) > 0:
+            message = f"{reward.cost} must be at most {reward.limit:g}, got {getattr(price, reward.cost):g}"
+            constraints = {reward.cost: excess}
+            self._outcomes.append(
+                Outcome(claim, TrialState.INFEASIBLE, constraints=constraints, message=message, start=start)
+            )
+        elif (known := self._known(key, start)) is not None:
+            self._outcomes.append(known)
+        elif key.hash in self._running:
+            self._running[key.hash].followers.append(start)
+        else:
+            self._num_barren = 0
+            self._starts.append(start)
+            self._running[key.hash] = _Running(claim, proposal, key, start.costs)
+
+    def _known(self, key: EvaluationKey, start: Start) -> Outcome | None:
+        """Returns the outcome of a trial whose measurement exists already, here or in another study."""
+        evaluation = self._store.cached(key)
+        if evaluation is not None:
+            objectives = self._objectives(start.costs, evaluation.metrics["accuracy"], evaluation.metrics.get("latency_ms"))
+            return Outcome(
+                start.claim,
+                TrialState.COMPLETE,
+                objectives=objectives,
+                metrics=evaluation.metrics,
+                reused_from=evaluation.trial_id,
+                weights=evaluation.weights,
+                start=start,
+            )
+        earlier = self._history.without_result(key.hash)
+        if earlier is None:
+            return None
+        return Outcome(
+            start.claim,
+            earlier.state,
+            failure_class=earlier.failure_class,
+            message=f"as trial {earlier.number}: {earlier.message}".rstrip(": "),
+            reused_from=earlier.id,
+            start=start,
+        )
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def _absorb(self, event: Event) -> None:
+        running = self._running.get(event.key)
+        if running is None:
+            return
+        if isinstance(event, Progress):
+            self._judge(running, event)
+            return
+        del self._running[event.key]
+        if running.is_lost:
+            logger.warning("trial %d went to another driver; its late result is dropped", running.claim.number)
+        elif isinstance(event, Measurement):
+            self._complete(running, event)
+        elif isinstance(event, Failure):
+            self._fail(running, event)
+        elif running.is_pruned:
+            self._prune(running, event)
+        else:
+            followers = [start.claim for start in running.followers]
+            self._store.release([running.claim, *followers], {running.claim.attempt: event.seconds})
+
+    def _judge(self, running: _Running, progress: Progress) -> None:
+        """Notes an epoch and stops the trial where its rung says so."""
+        claim = running.claim
+        gain = self._history.gain(running.costs, progress.accuracy)
+        metrics = {"accuracy": progress.accuracy, "loss": progress.loss}
+        if isinstance(gain, float):
+            metrics["intermediate"] = gain  # what Optuna's samplers read
+        self._steps.append(Step(claim, progress.epoch, metrics, progress.seconds))
+        self._history.note(claim.number, progress.epoch, gain)
+        if not running.is_pruned and not self._rules.rungs.keeps(claim.number, progress.epoch, self._history.curves):
+            running.is_pruned = True
+            self._executor.stop(progress.key)
+
+    def _complete(self, running: _Running, measurement: Measurement) -> None:
+        metrics = {"accuracy": measurement.accuracy, "loss": measurement.loss, "epoch": float(measurement.epoch)}
+        metrics["num_examples"] = float(measurement.num_examples)
+        if measurement.latency_ms is not None:
+            metrics["latency_ms"] = measurement.latency_ms
+        leader = Outcome(
+            running.claim,
+            TrialState.COMPLETE,
+            objectives=self._objectives(running.costs, measurement.accuracy, measurement.latency_ms),
+            metrics=metrics,
+            seconds=measurement.seconds,
+            weights=measurement.weights,
+        )
+        self._end(running, leader)
+
+    def _prune(self, running: _Running, event: Stopped) -> None:
+        message = f"stopped after epoch {event.epoch} by the rule for weak trials"
+        self._end(running, Outcome(running.claim, TrialState.PRUNED, seconds=event.seconds, message=message))
+
+    def _fail(self, running: _Running, failure: Failure) -> None:
+        leader = Outcome(
+            running.claim,
+            TrialState.FAILED,
+            seconds=failure.seconds,
+            failure_class=failure.failure_class,
+            message=failure.message,
+            traceback=failure.traceback,
+        )
+        followers, running.followers = running.followers, []
+        self._end(running, leader)
+        self._store.release([start.claim for start in followers])  # they are placed anew, by what is known then
+
+    def _end(self, running: _Running, leader: Outcome) -> None:
+        """Records the end of a training, and of the trials that waited for it, as reused."""
+        self._outcomes.append(leader)
+        self._trained[leader.claim.attempt] = running.key.hash
+        for start in running.followers:
+            self._outcomes.append(
+                Outcome(
+                    start.claim,
+                    leader.state,
+                    objectives=leader.objectives,
+                    metrics=leader.metrics,
+                    message=leader.message,
+                    reused_from=leader.claim.trial_id,
+                    weights=leader.weights,
+                    start=start,
+                )
+            )
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Writes what has ended and what begins, each in one transaction, then sends the new work out."""
+        if self._outcomes:
+            outcomes, self._outcomes = self._outcomes, []
+            steps, self._steps = self._steps, []
+            finished = self._store.finish(outcomes, steps)
+            for outcome in finished.refused:
+                logger.warning("trial %d ended under another driver; our result is dropped", outcome.claim.number)
+            for outcome in finished.accepted:
+                self._forget_checkpoints(outcome)
+        if self._starts:
+            starts, self._starts = self._starts, []
+            self._store.start(starts)
+            for start in starts:
+                assert start.key is not None
+                self._executor.submit(self._task(self._running[start.key.hash]))
+
+    def _forget_checkpoints(self, outcome: Outcome) -> None:
+        """Removes the checkpoints of a training whose end is recorded."""
+        key = self._trained.pop(outcome.claim.attempt, None)
+        if key is not None:
+            self._store.artifacts.drop_checkpoints(key)
+
+    def _task(self, running: _Running) -> Task:
+        rules = self._rules
+        return Task(
+            key=running.key.hash,
+            architecture=running.proposal.architecture.to_json(),
+            data=rules.data,
+            recipe=rules.recipe,
+            fidelity=running.proposal.fidelity,
+            seed=running.proposal.seed,
+            checkpoints=self._store.artifacts.url,
+            time_limit_s=rules.time_limit_s,
+        )
+
+    def _beat(self) -> None:
+        """Renews leases and the run, writes epochs, and ends the stage when time or patience is over."""
+        now = time.monotonic()
+        if now - self._last_beat < HEARTBEAT_S and not self._should_stop():
+            return
+        self._last_beat = now
+        steps, self._steps = self._steps, []
+        self._history.refresh()
+        claims = [running.claim for running in self._running.values()]
+        claims += [start.claim for running in self._running.values() for start in running.followers]
+        lost = self._store.renew(claims, steps) if claims else []
+        self._store.renew_run(self._run.id)
+        for key, running in self._running.items():
+            if running.claim in lost and not running.is_lost:
+                running.is_lost = True
+                self._executor.stop(key)
+        if self._ending is None:
+            self._ending = self._reason_to_end()
+            if self._ending is not None:
+                self._drain()
+        self._watch(self._history)
+
+    def _drain(self) -> None:
+        """Asks every running training to stop after its epoch, unless its limit counts trials it has begun."""
+        for key in self._running:
+            self._executor.stop(key)
+
+    def _objectives(self, costs: Mapping[str, float], accuracy: float, latency_ms: float | None) -> tuple[float, ...]:
+        """Returns what the study is told of a measurement, under its reward."""
+        reward = self._rules.reward
+        price = costs[reward.cost] if reward.is_arithmetic else latency_ms
+        if price is None:
+            raise ValueError(f"the reward counts {reward.cost}, which was not measured; let the evaluator measure it")
+        return reward.objectives(accuracy, price)

@@ -1,0 +1,73 @@
+"""What a study has seen so far, kept in step with the ledger: what is spent, what is known, what is best."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from nas.reward import Reward
+from runs import MAX_ATTEMPTS, Spent, Store, StudyRecord, TrialRecord, TrialState
+
+Gain = float | tuple[float, ...]
+
+
+class History:
+    """The trials of one study, read once and then only what has changed.
+
+    Args:
+        store: the ledger.
+        study: whose trials these are.
+        reward: decides which trial is best, and what the rungs compare.
+    """
+
+    def __init__(self, store: Store, study: StudyRecord, reward: Reward) -> None:
+        self._store, self._study, self._reward = store, study, reward
+        self._opened = time.monotonic()
+        self._earlier_s = sum(
+            (run.ended or run.started) - run.started for run in store.runs(study.id) if run.status != "running"
+        )
+        self._revision = 0
+        self._trials: dict[int, TrialRecord] = {}  # by number
+        self._ended_without_result: dict[str, TrialRecord] = {}  # by the key of the work
+        self.curves: dict[int, dict[int, Gain]] = {}  # by trial number and epoch
+        self.refresh()
+        for number, steps in store.curves(study.id, "accuracy").items():
+            for epoch, accuracy in steps.items():
+                self.note(number, epoch, self.gain(self._trials[number].costs, accuracy))
+
+    def refresh(self) -> None:
+        """Reads what has changed, by this driver or another."""
+        self.spent: Spent = self._store.spent(self._study.id)
+        for trial in self._store.trials(self._study.id, self._revision):
+            self._revision = max(self._revision, trial.revision)
+            self._trials[trial.number] = trial
+            is_final = trial.failure_class is None or trial.failure_class not in MAX_ATTEMPTS
+            if trial.state in (TrialState.PRUNED, TrialState.FAILED) and trial.key and is_final:
+                self._ended_without_result.setdefault(trial.key, trial)
+
+    def note(self, number: int, epoch: int, gain: Gain) -> None:
+        """Adds one point to the curve of a trial."""
+        self.curves.setdefault(number, {})[epoch] = gain
+
+    def gain(self, costs: Mapping[str, float], accuracy: float) -> Gain:
+        """Returns what the rungs compare, larger is better: the reward, or (accuracy, -cost).
+
+        While a latency is not measured it stands at the target, where it weighs nothing.
+        """
+        cost = costs[self._reward.cost] if self._reward.is_arithmetic else self._reward.target
+        objectives = self._reward.objectives(accuracy, cost)
+        return objectives[0] if len(objectives) == 1 else (objectives[0], -objectives[1])
+
+    def without_result(self, key: str) -> TrialRecord | None:
+        """Returns the trial that ended this work for good without a result: pruned, or failed by its own fault."""
+        return self._ended_without_result.get(key)
+
+    @property
+    def hours(self) -> float:
+        """Returns for how many hours drivers were at work, this session included."""
+        return (self._earlier_s + time.monotonic() - self._opened) / 3600
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """Returns all trials by number."""
+        return [self._trials[number] for number in sorted(self._trials)]

@@ -1,0 +1,130 @@
+"""What a stage wants measured, one proposal a trial: asked of a sampler, or read from a list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from nas.settings import Fidelity, Recipe
+from runs import Claim, EvaluationKey, Store, StudyRecord
+from search_space import Architecture
+from search_space.spaces import SearchSpace
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One architecture to be measured, at one fidelity, from one seed.
+
+    `choices` None: they are stored with the trial already, by the sampler or by an earlier attempt.
+    """
+
+    architecture: Architecture
+    fidelity: Fidelity
+    seed: int
+    choices: Mapping[str, Value] | None = None
+
+
+class Source(Protocol):
+    """Where a driver's work comes from.
+
+    Guarantee: the proposal of a trial is a function of its number, of what an earlier attempt stored with it, and of the
+    trials that ended before it; so a resumed stage goes on as the unbroken one would have.
+    """
+
+    @property
+    def num_trials(self) -> int | None:
+        """How many trials there are in all; None: as many as the budget allows."""
+        ...
+
+    def propose(self, claim: Claim) -> Proposal:
+        """Returns the work of the claimed trial."""
+        ...
+
+
+class SampledSource:
+    """Trials that an Optuna sampler proposes from a space.
+
+    Args:
+        store: holds the study, and is what the sampler reads.
+        study: its seed is the training seeds' too.
+        space: decodes choices.
+        sampler: a function of (history, trial number), as `nas.strategies` makes them.
+        fidelity: of every trial.
+    """
+
+    num_trials: int | None = None
+
+    def __init__(
+        self, store: Store, study: StudyRecord, space: SearchSpace, sampler: BaseSampler, fidelity: Fidelity
+    ) -> None:
+        self._space = space
+        self._fidelity = fidelity
+        self._seed = study.seed or 0
+        self._study = optuna.load_study(study_name=study.name, storage=store.optuna, sampler=sampler)
+
+    def propose(self, claim: Claim) -> Proposal:
+        choices = self._space.choices
+        if all(choice.name in claim.choices for choice in choices):
+            values = {choice.name: claim.choices[choice.name] for choice in choices}
+        else:  # what Study.ask does, for a trial that the ledger has numbered already
+            trial = optuna.trial.Trial(self._study, claim.trial_id)
+            values = {choice.name: trial.suggest_categorical(choice.name, choice.options) for choice in choices}
+        architecture = self._space.decode(self._space.point(values))
+        return Proposal(architecture, self._fidelity, training_seed(self._seed, architecture.digest, self._fidelity))
+
+
+class ListedSource:
+    """Trials that were written down beforehand: trial k measures item k."""
+
+    def __init__(self, items: Sequence[Proposal]) -> None:
+        self._items = tuple(items)
+
+    @property
+    def num_trials(self) -> int | None:
+        return len(self._items)
+
+    def propose(self, claim: Claim) -> Proposal:
+        return self._items[claim.number]
+
+
+def training_seed(seed: int, digest: str, fidelity: Fidelity, *, repeat: int = 0) -> int:
+    """Returns the seed from which an architecture is trained: the same whenever and wherever it runs.
+
+    Args:
+        seed: the study's.
+        digest: the architecture's.
+        fidelity: at which it is trained.
+        repeat: 0 in a search; 1, 2, ... give independent trainings, for the noise.
+    """
+    text = json.dumps([seed, digest, fidelity.model_dump(), repeat], sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def evaluation_key(proposal: Proposal, data: str, recipe: Recipe) -> EvaluationKey:
+    """Returns what the proposal's measurement depends on, and so where it may be used again.
+
+    Args:
+        proposal: architecture, fidelity, seed.
+        data: the data's fingerprint, which covers content, resolution and splits.
+        recipe: how it is trained.
+    """
+    return EvaluationKey(
+        digest=proposal.architecture.digest,
+        data=data,
+        recipe=canonical(recipe.model_dump()),
+        fidelity=canonical(proposal.fidelity.model_dump()),
+        seed=proposal.seed,
+    )
+
+
+def canonical(value: Mapping[str, object]) -> str:
+    """Returns JSON with sorted keys and no spaces: equal values give equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,373 @@
+"""The search stage: from settings to a study whose best trials are known beyond luck.
+
+MnasNet (Tan et al., CVPR 2019), section 3: propose, measure, reward, repeat. Around it: a control arm at equal budget
+and repeated trainings of the finalists, so that the report can say whether the search beat chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from nas.config import default_storage
+from nas.evaluation.data import Dataset, load
+from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator
+from nas.execution import open_executor
+from nas.interfaces import Evaluator, Executor
+
+from nas.settings import Settings, make_settings
+from nas.stages.budget import Budget
+from nas.stages.driver import Driver, Ending, Rules
+from nas.stages.finalists import CONTROL, FINALISTS, Finalist, finalists, repeated
+from nas.stages.history import History
+from nas.stages.proposals import ListedSource, SampledSource, Source
+from nas.strategies.comparison import Comparison, compare
+from nas.strategies.registry import make_sampler
+from nas.strategies.rungs import make_rungs
+from runs import Store, StudyMissing, StudyRecord, open_store
+from search_space.spaces import SearchSpace, difference, open_space
+
+
+class SpaceChanged(ValueError):
+    """A study is resumed with another space or other data than it was begun with."""
+
+    exit_code = 4
+
+
+class NothingFeasible(ValueError):
+    """A search ended without one complete trial."""
+
+    exit_code = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a search tells whoever looks on: plain functions, called from the driver's thread."""
+
+    plan: Callable[[str], None] = lambda text: None
+    progress: Callable[[str, History], None] = lambda arm, history: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReport:
+    """How a search ended.
+
+    Args:
+        study: its name.
+        ending: why it ended; `stopped` can be resumed.
+        finalists: the best candidates, best mean reward first; empty when nothing was complete.
+        comparison: with the control arm, in rewards; None without one, without repeats, or before they are done.
+        device_seconds: of training, all arms and attempts.
+    """
+
+    study: str
+    ending: Ending
+    finalists: tuple[Finalist, ...]
+    comparison: Comparison | None
+    device_seconds: float
+
+    @property
+    def winner(self) -> Finalist | None:
+        """Returns the candidate with the best mean reward over its seeds."""
+        return self.finalists[0] if self.finalists else None
+
+
+def search(
+    settings: Settings,
+    *,
+    watch: Watch | None = None,
+    evaluator: Evaluator | None = None,
+) -> SearchReport:
+    """Runs a new search, and returns when its budget is used or somebody asks to stop.
+
+    Args:
+        settings: what is searched for; `settings.search.study` must be a new name.
+        watch: is told the plan and the progress, and may ask to stop.
+        evaluator: measures candidates; None trains them.
+
+    Raises:
+        StudyExists: resume it instead.
+        DataError, SpaceError, SettingsError, LedgerError: as their sentences say; nothing is spent then.
+
+    Example:
+        >>> report = search(Settings())
+        >>> report.winner.trial.metrics["accuracy"]
+    """
+    dataset = load(settings.data)
+    space = make_space(settings, dataset)
+    reward = settings.search.make_reward()
+    with open_store(storage_url(settings), artifacts=settings.search.artifacts) as store:
+        study = store.create_study(
+            study_name(settings),
+            directions=reward.directions,
+            seed=settings.search.seed,
+            space=space.describe(),
+            settings=stored_settings(settings, dataset),
+        )
+        return _run(store, study, settings, dataset, space, watch or Watch(), evaluator)
+
+
+def resume(
+    name: str,
+    *,
+    storage: str | None = None,
+    artifacts: str | None = None,
+    changes: Callable[[Settings], Settings] = lambda settings: settings,
+    watch: Watch | None = None,
+    evaluator: Evaluator | None = None,
+) -> SearchReport:
+    """Goes on with a search from nothing but the ledger; a finished one returns its report at once.
+
+    Args:
+        name: of the study.
+        storage: URL of the ledger; None is the default one.
+        artifacts: fsspec URL of the artifacts, where they are not beside the ledger.
+        changes: of settings that may change between sessions: budget, workers, executor.
+        watch, evaluator: as for `search`.
+
+    Raises:
+        StudyMissing: there is no such study.
+        SpaceChanged: the space or the data are not what the study was begun with.
+    """
+    url = storage or default_storage()
+    with open_store(url, artifacts=artifacts) as store:
+        study = store.study(name)
+        settings = changes(restored_settings(study))
+        settings = settings.model_copy(
+            update={"search": settings.search.model_copy(update={"storage": url, "artifacts": artifacts})}
+        )
+        dataset = load(settings.data)
+        space = make_space(settings, dataset)
+        _check_unchanged(study, space, dataset)
+        store.set_study_settings(study.id, stored_settings(settings, dataset))
+        store.set_study_state(study.id, "active")
+        return _run(store, store.study(study.id), settings, dataset, space, watch or Watch(), evaluator)
+
+
+def _run(
+    store: Store,
+    study: StudyRecord,
+    settings: Settings,
+    dataset: Dataset,
+    space: SearchSpace,
+    watch: Watch,
+    evaluator: Evaluator | None,
+) -> SearchReport:
+    """Runs the arms one after another on one executor: search, control, repeated finalists."""
+    chosen, reward = settings.search, settings.search.make_reward()
+    watch.plan(plan(settings, dataset, space))
+    if evaluator is None:
+        evaluator = TrainingEvaluator(EvaluatorOptions(measures_latency=not reward.is_arithmetic))
+    with closing(_open_executor(settings, evaluator)) as executor:
+        ending = _drive(store, study, settings, dataset, _sampled(store, study, settings, space), executor, watch)
+        arms = [study]
+        if ending.kind in ("done", "exhausted") and chosen.control != "none":
+            control = _arm(store, study, f"{study.name}.{CONTROL}", settings, space)
+            source = _sampled(store, control, settings, space, strategy=chosen.control)
+            ending = _drive(store, control, settings, dataset, source, executor, watch)
+            arms.append(control)
+        if ending.kind in ("done", "exhausted") and chosen.repeats > 0:
+            items = [item for arm in arms for item in repeated(store, arm, reward, chosen)]
+            if items:
+                study_of_repeats = _arm(store, study, f"{study.name}.{FINALISTS}", settings, space)
+                source = ListedSource(items)
+                unlimited = chosen.model_copy(update={"trials": len(items), "hours": None, "device_hours": None})
+                repeats = settings.model_copy(update={"search": unlimited})
+                ended = _drive(store, study_of_repeats, repeats, dataset, source, executor, watch)
+                ending = ended if ended.kind == "stopped" else ending
+    if ending.kind != "stopped":
+        store.set_study_state(study.id, "finished")
+    return report(store, study, ending)
+
+
+def report(store: Store, study: StudyRecord, ending: Ending | None = None) -> SearchReport:
+    """Returns what is known of a search now, from the ledger alone.
+
+    Raises:
+        NothingFeasible: it ended, and no trial was complete.
+    """
+    settings = restored_settings(study)
+    reward = settings.search.make_reward()
+    own = finalists(store, study, reward, settings.search)
+    control = finalists(store, study, reward, settings.search, arm=CONTROL)
+    arms = [study.name, f"{study.name}.{CONTROL}", f"{study.name}.{FINALISTS}"]
+    seconds = sum(store.spent(one.id).device_seconds for one in store.studies() if one.name in arms)
+    ending = ending or Ending(study.state, f"the study is {study.state}")
+    if not own and ending.kind in ("done", "exhausted", "failures"):
+        raise NothingFeasible(
+            f"a search needs one complete trial to have a result, got none in study {study.name!r}:"
+            f" {ending.reason}; raise the target or the budget, or look at `nas trials {study.name}`"
+        )
+    comparison = None
+    if own and control and own[0].repeats and control[0].repeats and reward.kind != "pareto":
+        if len(own[0].repeats) > 1 or len(control[0].repeats) > 1:
+            comparison = compare([one.repeats for one in own], [one.repeats for one in control])
+    return SearchReport(study.name, ending, own, comparison, seconds)
+
+
+def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
+    """Returns what a search is going to do and to spend, in a few lines, before it spends anything."""
+    chosen, reward = settings.search, settings.search.make_reward()
+    limits = [
+        f"{chosen.trial_limit} trials" if chosen.trial_limit is not None else "",
+        f"{chosen.hours:g} hours" if chosen.hours is not None else "",
+        f"{chosen.device_hours:g} device-hours" if chosen.device_hours is not None else "",
+    ]
+    arms = [f"{chosen.strategy}"] + ([f"{chosen.control} as control"] if chosen.control != "none" else [])
+    extra = f", then {chosen.finalists} finalists × {chosen.repeats} seeds an arm" if chosen.repeats else ""
+    return "\n".join(
+        [
+            f"data    {dataset.describe()}",
+            f"space   {space.name}: {space.size:.3g} points at {space.version}",
+            f"reward  {reward.equation}; refused above {reward.limit:g} {reward.cost}",
+            f"train   {settings.fidelity.epochs} epochs of {settings.fidelity.share:.0%} of the training images,"
+            f" stopped early by {chosen.pruning}",
+            f"budget  {', '.join(filter(None, limits))} for each of {', '.join(arms)}{extra}",
+        ]
+    )
+
+
+def make_space(settings: Settings, dataset: Dataset) -> SearchSpace:
+    """Returns the space that the settings name, fitted to the data."""
+    return open_space(
+        settings.search.space,
+        resolution=settings.fidelity.resolution or dataset.resolution,
+        num_classes=dataset.num_classes,
+        input_channels=dataset.input_channels,
+        width=settings.search.width,
+    )
+
+
+def storage_url(settings: Settings) -> str:
+    """Returns the ledger's URL: the one named, or the default in the user's data folder."""
+    return settings.search.storage or default_storage()
+
+
+def study_name(settings: Settings) -> str:
+    """Returns the study's name: the one given, or one made from space and data."""
+    data = settings.data.name.partition(":")[0]
+    space = settings.search.space.rpartition(":")[2]
+    return settings.search.study or f"{space}-{data}-{settings.search.seed}"
+
+
+def stored_settings(settings: Settings, dataset: Dataset) -> dict[str, object]:
+    """Returns what the ledger keeps of the settings: all but where the ledger is, which may hold a password."""
+    tables = settings.model_dump()
+    for key in ("storage", "artifacts"):
+        tables["search"][key] = None
+    return {**tables, "fingerprint": dataset.fingerprint}
+
+
+def restored_settings(study: StudyRecord) -> Settings:
+    """Returns the settings that a study was last run with.
+
+    Raises:
+        StudyMissing: the study was not made by a search.
+    """
+    tables = {key: value for key, value in study.settings.items() if key in Settings.model_fields}
+    if "search" not in tables:
+        raise StudyMissing(
+            f"only a study that `nas search` made can be searched further, got {study.name!r}; start a new one"
+        )
+    return make_settings(tables, source=f"study {study.name}")
+
+
+def _sampled(
+    store: Store, study: StudyRecord, settings: Settings, space: SearchSpace, *, strategy: str | None = None
+) -> SampledSource:
+    chosen = settings.search
+    sampler = make_sampler(
+        strategy or chosen.strategy,
+        seed=study.seed or 0,
+        space=space,
+        reward=chosen.make_reward(),
+        num_trials=chosen.trial_limit or 100,
+    )
+    return SampledSource(store, study, space, sampler, settings.fidelity)
+
+
+def _drive(
+    store: Store,
+    study: StudyRecord,
+    settings: Settings,
+    dataset: Dataset,
+    source: Source,
+    executor: Executor,
+    watch: Watch,
+) -> Ending:
+    """Runs one arm to its end, under a run of its own in the ledger."""
+    chosen = settings.search
+    rules = Rules(
+        data=settings.data,
+        fingerprint=dataset.fingerprint,
+        recipe=settings.recipe,
+        reward=chosen.make_reward(),
+        rungs=make_rungs(
+            chosen.pruning if source.num_trials is None else "none", max_epochs=settings.fidelity.epochs
+        ),
+        budget=Budget(chosen.trial_limit, chosen.hours, chosen.device_hours),
+        time_limit_s=chosen.time_limit_s,
+        max_failures=chosen.max_failures,
+    )
+    run = store.open_run(study.id, "search", study.settings)
+    status = "failed"
+    try:
+        driver = Driver(
+            store,
+            study,
+            run,
+            source,
+            executor,
+            rules,
+            should_stop=watch.should_stop,
+            watch=lambda history: watch.progress(study.name, history),
+        )
+        ending = driver.drive()
+        status = "stopped" if ending.kind == "stopped" else "failed" if ending.kind == "failures" else "done"
+        return ending
+    finally:
+        store.close_run(run.id, status)
+
+
+def _arm(store: Store, study: StudyRecord, name: str, settings: Settings, space: SearchSpace) -> StudyRecord:
+    """Returns the study of a further arm, made on first use."""
+    try:
+        return store.study(name)
+    except StudyMissing:
+        return store.create_study(
+            name,
+            directions=study.directions,
+            seed=study.seed or 0,
+            space=space.describe(),
+            settings=study.settings,
+        )
+
+
+def _open_executor(settings: Settings, evaluator: Evaluator) -> Executor:
+    chosen = settings.search
+    return open_executor(
+        chosen.executor,
+        evaluator,
+        num_workers=chosen.workers or 1,
+        num_gpus_per_worker=chosen.gpu_share or 0.0,
+        address=chosen.address,
+    )
+
+
+def _check_unchanged(study: StudyRecord, space: SearchSpace, dataset: Dataset) -> None:
+    changed = difference(study.space or {}, space.describe())
+    if changed:
+        raise SpaceChanged(
+            f"a study must be resumed with the space it was begun with, got a changed one in {study.name!r}:"
+            f" {changed}; undo the change, or start a new study"
+        )
+    if study.settings.get("fingerprint") != dataset.fingerprint:
+        raise SpaceChanged(
+            f"a study must be resumed with the data it was begun with, got other images or splits in {study.name!r};"
+            " restore them, or start a new study"
+        )
+
+
+
