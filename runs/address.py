@@ -75,6 +75,25 @@ def safe_text(url: URL) -> str:
     return url.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
 
 
+def artifacts_url(url: URL, given: str | None) -> str:
+    """Returns where the artifacts of a storage lie: where it was said, else beside the SQLite file.
+
+    Raises:
+        BadStorage: nothing was said, and there is no file.
+
+    >>> artifacts_url(parse("sqlite:///study.db"), None)
+    'study.db.artifacts'
+    """
+    if given is not None:
+        return given
+    if url.get_backend_name() != "sqlite":
+        raise BadStorage(
+            "artifacts of a PostgreSQL storage must have a place that all its hosts reach, got none;"
+            " give a shared folder or an fsspec URL such as `s3://bucket/nas`"
+        )
+    return f"{url.database}.artifacts" if url.database else "memory://artifacts"
+
+
 def secrets(url: URL) -> tuple[str, ...]:
     """Returns the texts of the URL that no message may contain."""
     values = [url.password, *(value for key, value in url.query.items() if "password" in key.lower())]

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from runs import studies
-from runs.metrics import add_progress
+from runs.metrics import add_metrics
 from runs.owner import Owner, code_version, is_known_dead
-from runs.records import Claim, Progress
+from runs.records import Claim, Outcome, Progress
 from runs.schema import SCHEMA_VERSION, Seconds, attempt, result, trial, utc_now
 from runs.states import MAX_ATTEMPTS, FailureClass, TrialState
 from runs.text import load
@@ -38,7 +38,7 @@ def begin(connection: Connection, study_id: int, attempts: Sequence[uuid.UUID], 
     study = studies.touch(connection, study_id, num_new=len(attempts))
     claims = []
     for number, attempt_id in enumerate(attempts, start=study.num_trials - len(attempts)):
-        trial_id = connection.execute(
+        row = connection.execute(
             _INSERT_TRIAL,
             {
                 "study_id": study_id,
@@ -47,8 +47,8 @@ def begin(connection: Connection, study_id: int, attempts: Sequence[uuid.UUID], 
                 "the_lease_s": _lease_s(study, tenant),
                 "revision": study.revision,
             },
-        ).scalar_one()
-        claims.append(Claim(trial_id, study_id, number, 1, str(attempt_id)))
+        ).one()
+        claims.append(Claim(row.id, study_id, number, 1, str(attempt_id), started=row.started))
     _open_attempts(connection, claims, tenant.owner)
     return tuple(claims)
 
@@ -57,12 +57,12 @@ def begun(connection: Connection, attempts: Sequence[uuid.UUID]) -> tuple[Claim,
     """Returns the claims that `begin` or `take` made for these attempts; None when it never committed."""
     rows = connection.execute(
         sa.select(trial.c.id, trial.c.study_id, trial.c.number, attempt.c.fence, attempt.c.id.label("attempt"))
-        .add_columns(trial.c.choices)
+        .add_columns(trial.c.choices, attempt.c.started)
         .join_from(attempt, trial)
         .where(attempt.c.id.in_([str(one) for one in attempts]))
         .order_by(trial.c.number)
     ).all()
-    return tuple(_claim(row, row.fence, row.attempt) for row in rows) or None
+    return tuple(_claim(row, row.fence, row.attempt, row.started) for row in rows) or None
 
 
 def take(
@@ -122,7 +122,14 @@ def renew(connection: Connection, claims: Sequence[Claim], progress: Sequence[Pr
     steps = [step for step in progress if step.claim.trial_id in held]
     for step in steps:
         connection.execute(_SECONDS, {"the_attempt": step.claim.attempt, "new_seconds": step.seconds})
-    add_progress(connection, steps)
+    add_metrics(
+        connection,
+        [
+            (step.claim.trial_id, step.claim.fence, step.step, name, value)
+            for step in steps
+            for name, value in step.metrics.items()
+        ],
+    )
     return lost
 
 
@@ -142,31 +149,21 @@ def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[st
                 "new_revision": locked.revision,
             }
             if connection.execute(_RELEASE, parameters).rowcount:
-                total += end_attempt(connection, claim.attempt, seconds.get(claim.attempt, 0.0))
+                used = seconds.get(claim.attempt, 0.0)
+                total += end_attempt(connection, Outcome(claim, TrialState.QUEUED, seconds=used))
         studies.account(connection, locked, {}, total)
 
 
-def end_attempt(
-    connection: Connection,
-    attempt_id: str,
-    seconds: float,
-    failure_class: FailureClass | None = None,
-    message: str = "",
-    traceback: str = "",
-) -> float:
+def end_attempt(connection: Connection, outcome: Outcome) -> float:
     """Closes an attempt; returns its device seconds, which are never fewer than its progress had reported."""
-    return float(
-        connection.execute(
-            _END_ATTEMPT,
-            {
-                "the_attempt": attempt_id,
-                "new_seconds": seconds,
-                "new_class": failure_class,
-                "new_message": message,
-                "new_traceback": traceback,
-            },
-        ).scalar_one()
-    )
+    columns = {
+        "the_attempt": outcome.claim.attempt,
+        "new_seconds": outcome.seconds,
+        "new_class": outcome.failure_class,
+        "new_message": outcome.message,
+        "new_traceback": outcome.traceback,
+    }
+    return float(connection.execute(_END_ATTEMPT, columns).scalar_one())
 
 
 def num_failures(connection: Connection, trial_id: int, failure_class: FailureClass) -> int:
@@ -185,7 +182,7 @@ def _lease_s(locked: Row[Any], tenant: Tenant) -> float | None:
 
 def _seize(connection: Connection, locked: Row[Any], row: Row[Any], attempt_id: uuid.UUID, tenant: Tenant) -> Claim:
     fence = row.fence + 1
-    connection.execute(
+    now = connection.execute(
         trial.update()
         .where(trial.c.id == row.id)
         .values(
@@ -196,8 +193,9 @@ def _seize(connection: Connection, locked: Row[Any], row: Row[Any], attempt_id: 
             started=sa.func.coalesce(trial.c.started, utc_now()),
             revision=locked.revision,
         )
-    )
-    claim = _claim(row, fence, str(attempt_id))
+        .returning(utc_now())
+    ).scalar_one()
+    claim = _claim(row, fence, str(attempt_id), now)
     _open_attempts(connection, [claim], tenant.owner)
     return claim
 
@@ -207,8 +205,11 @@ def _evict(connection: Connection, locked: Row[Any], row: Row[Any]) -> bool:
     current = connection.execute(
         sa.select(attempt.c.id).where(attempt.c.trial_id == row.id, attempt.c.fence == row.fence)
     ).scalar_one()
-    seconds = end_attempt(connection, current, 0.0, FailureClass.LOST_LEASE, "its owner is gone")
     lost = FailureClass.LOST_LEASE
+    claim = _claim(row, row.fence, current, 0.0)
+    seconds = end_attempt(
+        connection, Outcome(claim, TrialState.FAILED, failure_class=lost, message="its owner is gone")
+    )
     if num_failures(connection, row.id, lost) < MAX_ATTEMPTS[lost]:
         studies.account(connection, locked, {}, seconds)
         return True
@@ -252,8 +253,8 @@ def _open_attempts(connection: Connection, claims: Sequence[Claim], owner: Owner
     )
 
 
-def _claim(row: Row[Any], fence: int, attempt_id: str) -> Claim:
-    return Claim(row.id, row.study_id, row.number, fence, attempt_id, load(row.choices))
+def _claim(row: Row[Any], fence: int, attempt_id: str, started: float) -> Claim:
+    return Claim(row.id, row.study_id, row.number, fence, attempt_id, load(row.choices), started)
 
 
 def held(statement: sa.Update) -> sa.Update:
@@ -306,7 +307,7 @@ _INSERT_TRIAL = (
         started=utc_now(),
         revision=sa.bindparam("revision"),
     )
-    .returning(trial.c.id)
+    .returning(trial.c.id, trial.c.started)
 )
 _INSERT_ATTEMPT = attempt.insert().values(
     started=utc_now(), seconds=0.0, message="", traceback="", schema_version=SCHEMA_VERSION

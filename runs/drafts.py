@@ -1,41 +1,93 @@
-"""What Optuna has set on a trial of ours and the database does not have yet.
+"""The trials that a store holds, and what Optuna has set on them that the database does not have yet.
 
-Only a trial's owner may set things on it, so its process can hold them back and send them with the next change of the
-trial's state: a trial with 42 parameters then costs as many transactions as one with none.
+Only its owner sets things on a trial, so its process can hold them back and send them with the next change
+of the trial's state: a trial with 42 parameters then costs as many transactions as one with none. A draft
+that grows older than `FLUSH_AFTER_S` is written by its owner's next call through Optuna, for others to see;
+`close` writes the rest.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runs.records import Value
+from runs.records import Claim, Value
 
-FLUSH_AFTER_S = 1.0  # a draft older than this is written by the owner's next call, for others to see
+FLUSH_AFTER_S = 1.0
 
 
 @dataclass(slots=True)
 class Draft:
-    """The columns of one trial as its owner sees them: whole, not differences, so that writing twice is harmless."""
+    """One trial as its owner sees it: whole columns, not differences, so that writing twice is harmless."""
 
+    started: float | None
     choices: dict[str, Value] = field(default_factory=dict)
     distributions: dict[str, str] = field(default_factory=dict)  # JSON, by the choice's name
     user_attrs: dict[str, Any] = field(default_factory=dict)
     system_attrs: dict[str, Any] = field(default_factory=dict)
-    steps: dict[int, float] = field(default_factory=dict)  # intermediate values not written yet
-    changed: float | None = None  # time.monotonic() of the oldest change that is not written
+    intermediate: dict[int, float] = field(default_factory=dict)
+    unwritten_steps: set[int] = field(default_factory=set)
+    version: int = 0  # rises with every change
+    unwritten_since: float | None = None  # time.monotonic()
 
     def mark(self) -> None:
-        """Notes that something has changed."""
-        if self.changed is None:
-            self.changed = time.monotonic()
-
-    @property
-    def is_due(self) -> bool:
-        return self.changed is not None and time.monotonic() - self.changed > FLUSH_AFTER_S
+        """Notes a change."""
+        self.version += 1
+        if self.unwritten_since is None:
+            self.unwritten_since = time.monotonic()
 
     def settle(self) -> None:
         """Notes that all of it is written."""
-        self.changed = None
-        self.steps.clear()
+        self.unwritten_since = None
+        self.unwritten_steps.clear()
+
+    @property
+    def new_steps(self) -> dict[int, float]:
+        """Intermediate values that are not written."""
+        return {step: self.intermediate[step] for step in sorted(self.unwritten_steps)}
+
+
+class Holdings:
+    """Which trials this store holds, with their drafts."""
+
+    def __init__(self) -> None:
+        self.claims: dict[int, Claim] = {}
+        self.drafts: dict[int, Draft] = {}
+        self.parameter_ids: dict[int, dict[tuple[str, str], int]] = {}  # read from each study, by name and text
+
+    def add(self, claims: Iterable[Claim], *, are_new: bool) -> None:
+        """Notes claims just made. Of a new trial nothing is stored, so its draft is complete from the start."""
+        for claim in claims:
+            self.claims[claim.trial_id] = claim
+            self.drafts.pop(claim.trial_id, None)
+            if are_new:
+                self.drafts[claim.trial_id] = Draft(claim.started)
+
+    def drop(self, claims: Iterable[Claim]) -> None:
+        """Forgets trials that have ended, were released or are lost; a later claim of the same trial stays."""
+        for claim in claims:
+            if self.claims.get(claim.trial_id) == claim:
+                del self.claims[claim.trial_id]
+                self.drafts.pop(claim.trial_id, None)
+
+    def draft(self, claim: Claim) -> Draft | None:
+        """Returns the claim's draft; None when there is none, or the claim is no longer ours."""
+        return self.drafts.get(claim.trial_id) if self.claims.get(claim.trial_id) == claim else None
+
+    def settle(self, claims: Iterable[Claim]) -> None:
+        """Notes that the drafts of these claims are written."""
+        for claim in claims:
+            draft = self.draft(claim)
+            if draft is not None:
+                draft.settle()
+
+    def unwritten(self, min_age_s: float) -> Sequence[Claim]:
+        """Returns the claims whose drafts have waited longer than `min_age_s` to be written."""
+        limit = time.monotonic() - min_age_s
+        return [
+            self.claims[trial_id]
+            for trial_id, draft in list(self.drafts.items())
+            if draft.unwritten_since is not None and draft.unwritten_since <= limit
+        ]

@@ -1,4 +1,4 @@
-"""Metrics per step, and the two inserts that both databases spell in their own dialect."""
+"""Metrics per step, and the insert that both databases spell in their own dialect."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from runs.records import MetricRecord, Progress
+from runs.records import MetricRecord
 from runs.schema import metric, trial
 
-INTERMEDIATE = "intermediate"  # the name under which Optuna's intermediate values are stored
+INTERMEDIATE = "intermediate"  # the metric that Optuna knows as intermediate values
 
 
 def dialect_insert(connection: Connection, table: sa.Table) -> Any:
@@ -29,41 +29,58 @@ def add_metrics(connection: Connection, rows: Sequence[tuple[int, int, int, str,
     statement = insert.on_conflict_do_update(
         index_elements=list(metric.primary_key), set_={"value": insert.excluded.value}
     )
-    names = ("trial_id", "fence", "step", "name", "value")
     connection.execute(
         statement,
-        [dict(zip(names, (*row[:4], None if math.isnan(row[4]) else float(row[4])), strict=True)) for row in rows],
+        [
+            {
+                "trial_id": trial_id,
+                "fence": fence,
+                "step": step,
+                "name": name,
+                "value": None if math.isnan(value) else float(value),
+            }
+            for trial_id, fence, step, name, value in rows
+        ],
     )
-
-
-def add_progress(connection: Connection, progress: Sequence[Progress]) -> None:
-    """Stores the metrics of steps; of a step sent again the later values count."""
-    add_metrics(
-        connection,
-        [(p.claim.trial_id, p.claim.fence, p.step, name, value) for p in progress for name, value in p.metrics.items()],
-    )
-
-
-def curves(connection: Connection, study_id: int, name: str) -> dict[int, dict[int, float]]:
-    """Returns one metric of all trials of a study, by trial number and step; the latest attempt's word counts."""
-    rows = connection.execute(
-        sa.select(trial.c.number, metric.c.step, metric.c.value)
-        .join_from(metric, trial, metric.c.trial_id == trial.c.id)
-        .where(trial.c.study_id == study_id, metric.c.name == name)
-        .order_by(trial.c.number, metric.c.fence, metric.c.step)
-    )
-    found: dict[int, dict[int, float]] = {}
-    for number, step, value in rows:
-        found.setdefault(number, {})[step] = math.nan if value is None else value
-    return found
 
 
 def of_trial(connection: Connection, trial_id: int) -> list[MetricRecord]:
     """Returns what all attempts of a trial have reported, by step."""
     rows = connection.execute(
-        sa.select(metric).where(metric.c.trial_id == trial_id).order_by(metric.c.step, metric.c.name, metric.c.fence)
+        sa.select(metric)
+        .where(metric.c.trial_id == trial_id)
+        .order_by(metric.c.step, metric.c.name, metric.c.fence)
     )
-    return [
-        MetricRecord(row.trial_id, row.fence, row.step, row.name, math.nan if row.value is None else row.value)
-        for row in rows
-    ]
+    return [MetricRecord(row.trial_id, row.fence, row.step, row.name, _value(row.value)) for row in rows]
+
+
+def of_trials(
+    connection: Connection, study_id: int, trial_ids: Sequence[int], name: str
+) -> dict[int, dict[int, float]]:
+    """Returns one metric by trial id and step, the latest attempt's where several reported a step.
+
+    Args:
+        trial_ids: of these trials; empty means all of the study.
+    """
+    statement = sa.select(metric.c.trial_id, metric.c.step, metric.c.value).where(metric.c.name == name)
+    if trial_ids:
+        statement = statement.where(metric.c.trial_id.in_(trial_ids))
+    else:
+        statement = statement.join_from(metric, trial, metric.c.trial_id == trial.c.id)
+        statement = statement.where(trial.c.study_id == study_id)
+    found: dict[int, dict[int, float]] = {}
+    for trial_id, step, value in connection.execute(statement.order_by(metric.c.step, metric.c.fence)):
+        found.setdefault(trial_id, {})[step] = _value(value)
+    return found
+
+
+def curves(connection: Connection, study_id: int, name: str) -> dict[int, dict[int, float]]:
+    """Returns one metric of a whole study by trial number and step."""
+    numbers = dict(
+        connection.execute(sa.select(trial.c.id, trial.c.number).where(trial.c.study_id == study_id)).tuples().all()
+    )
+    return {numbers[trial_id]: steps for trial_id, steps in of_trials(connection, study_id, [], name).items()}
+
+
+def _value(stored: float | None) -> float:
+    return math.nan if stored is None else stored

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,75 +12,65 @@ from sqlalchemy.engine import Connection
 
 from runs import studies
 from runs.claims import end_attempt, held, num_failures
-from runs.drafts import Draft
+from runs.drafts import Holdings
 from runs.errors import BadRecord
-from runs.metrics import INTERMEDIATE, add_metrics, add_progress, dialect_insert
+from runs.metrics import INTERMEDIATE, add_metrics, dialect_insert
 from runs.owner import code_version
 from runs.parameters import parameter_ids
-from runs.records import Claim, Finished, Outcome, Progress, Start
+from runs.records import Claim, Finished, Outcome, Start
 from runs.schema import SCHEMA_VERSION, Digest, Id, Json, Seconds, architecture, attempt, evaluation, result, trial, utc_now
 from runs.states import MAX_ATTEMPTS, TrialState
 from runs.text import dump, load
 
-logger = logging.getLogger(__name__)
-
 
 def start(
-    connection: Connection, starts: Sequence[Start], drafts: Mapping[int, Draft], lease_s: float
+    connection: Connection, starts: Sequence[Start], holdings: Holdings, lease_s: float
 ) -> list[Claim]:
     """Sets trials RUNNING with what is known of them; returns the claims that are lost."""
     lost = []
     for study_id, of_study in _by_study(starts, lambda one: one.claim):
         revision = studies.touch(connection, study_id).revision
         for one in of_study:
-            columns = _known(connection, one.claim, one, drafts.get(one.claim.trial_id))
+            columns = _known(connection, one.claim, one, holdings)
             columns |= {"new_revision": revision, "the_lease_s": lease_s}
             if connection.execute(_START, columns).rowcount:
                 _store_architecture(connection, one)
-                _store_steps(connection, one.claim, drafts.get(one.claim.trial_id))
+                _store_steps(connection, one.claim, holdings)
             else:
                 lost.append(one.claim)
     return lost
 
 
-def flush(connection: Connection, claims: Sequence[Claim], drafts: Mapping[int, Draft]) -> None:
-    """Writes drafts without a change of state; those of lost claims are dropped."""
+def flush(connection: Connection, claims: Sequence[Claim], holdings: Holdings) -> None:
+    """Writes drafts without a change of state; those of lost claims are passed over."""
     for study_id, of_study in _by_study(claims, lambda claim: claim):
         revision = studies.touch(connection, study_id).revision
         for claim in of_study:
-            columns = _known(connection, claim, None, drafts[claim.trial_id])
+            columns = _known(connection, claim, None, holdings)
             if connection.execute(_FLUSH, columns | {"new_revision": revision}).rowcount:
-                _store_steps(connection, claim, drafts[claim.trial_id])
+                _store_steps(connection, claim, holdings)
 
 
-def finish(
-    connection: Connection, outcomes: Sequence[Outcome], drafts: Mapping[int, Draft], progress: Sequence[Progress] = ()
-) -> Finished:
-    """Ends attempts: a compare-and-set on (trial, fence, state) together with the result's row and last steps.
+def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdings) -> Finished:
+    """Ends attempts: a compare-and-set on (trial, fence, state) together with the result's row.
 
     Raises:
-        BadRecord: an outcome's state is unfinished, or a complete trial lacks finite objectives. Nothing is written.
+        BadRecord: an outcome that must not be stored; then nothing is written.
     """
-    for outcome in outcomes:
-        _check(outcome)
     accepted, requeued, refused = [], [], []
     for study_id, of_study in _by_study(outcomes, lambda outcome: outcome.claim):
         locked = studies.touch(connection, study_id)
         ended: Counter[str] = Counter()
         seconds = 0.0
         for outcome in of_study:
-            claim, draft = outcome.claim, drafts.get(outcome.claim.trial_id)
+            _check(outcome, may_be_infinite=locked.space_version is None)
             state = TrialState.QUEUED if _may_retry(connection, outcome) else outcome.state
-            columns = _known(connection, claim, outcome.start, draft) | {"new_revision": locked.revision}
-            statement = _REQUEUE if state is TrialState.QUEUED else _END
-            if not connection.execute(statement, columns | {"new_state": state}).rowcount:
+            if not _end(connection, outcome, state, locked.revision, holdings):
                 refused.append(outcome)
                 seconds += _late_seconds(connection, outcome)
                 continue
-            seconds += end_attempt(
-                connection, claim.attempt, outcome.seconds, outcome.failure_class, outcome.message, outcome.traceback
-            )
-            _store_steps(connection, claim, draft)
+            seconds += end_attempt(connection, outcome)
+            _store_steps(connection, outcome.claim, holdings)
             if state is TrialState.QUEUED:
                 requeued.append(outcome)
                 continue
@@ -90,10 +79,6 @@ def finish(
             ended["reused"] += outcome.reused_from is not None
             _store_result(connection, outcome)
         studies.account(connection, locked, ended, seconds)
-    late = {outcome.claim.attempt for outcome in refused}
-    add_progress(connection, [step for step in progress if step.claim.attempt not in late])
-    for outcome in refused:
-        logger.warning("refused a late result of trial %d: its fence is past %d", outcome.claim.trial_id, outcome.claim.fence)
     return Finished(tuple(accepted), tuple(requeued), tuple(refused))
 
 
@@ -118,13 +103,19 @@ def finished(connection: Connection, outcomes: Sequence[Outcome]) -> Finished | 
     return Finished(accepted, requeued, tuple(o for o in outcomes if o not in accepted and o not in requeued))
 
 
-def _check(outcome: Outcome) -> None:
+def _check(outcome: Outcome, *, may_be_infinite: bool) -> None:
+    """Refuses what a trial must not end with. Plain Optuna allows infinite objectives, our own studies do not."""
     if not outcome.state.is_finished:
-        raise BadRecord(f"an outcome's state must be a finished one, got {outcome.state}; use `release` to give up a trial")
-    values = outcome.objectives
-    if outcome.state is TrialState.COMPLETE and (not values or not all(map(math.isfinite, values))):
         raise BadRecord(
-            f"a complete trial must have finite objectives, got {values!r}; finish it as failed with class `diverged`"
+            f"an outcome's state must be a finished one, got {outcome.state}; use `release` to give up a trial"
+        )
+    values = outcome.objectives or ()
+    if any(math.isnan(value) or (math.isinf(value) and not may_be_infinite) for value in values) or (
+        outcome.state is TrialState.COMPLETE and not values
+    ):
+        raise BadRecord(
+            f"a complete trial must have finite objectives, got {outcome.objectives!r};"
+            " finish it as failed with the class `diverged`"
         )
     if outcome.state is TrialState.FAILED and outcome.failure_class is None:
         raise BadRecord("a failed trial must have a failure class, got none; give one of FailureClass")
@@ -137,26 +128,37 @@ def _may_retry(connection: Connection, outcome: Outcome) -> bool:
     return before + 1 < MAX_ATTEMPTS[outcome.failure_class]
 
 
-def _known(connection: Connection, claim: Claim, start: Start | None, draft: Draft | None) -> dict[str, Any]:
-    """Returns the columns that a start or a draft knows of a trial; None keeps what is stored."""
-    key = None if start is None else start.key
-    choices = start.choices if start is not None and start.choices is not None else (draft and draft.choices)
-    ids = draft and parameter_ids(connection, claim.study_id, draft.distributions)
-    return {
-        "the_trial": claim.trial_id,
-        "the_fence": claim.fence,
-        "new_choices": None if choices is None else dump(dict(choices)),
-        "new_parameters": None if ids is None else dump(ids),
-        "new_user_attrs": None if draft is None else dump(draft.user_attrs),
-        "new_system_attrs": None if draft is None else dump(draft.system_attrs),
-        "new_digest": key and key.digest,
-        "new_data": key and key.data,
-        "new_recipe": key and key.recipe,
-        "new_fidelity": key and key.fidelity,
-        "new_seed": key and key.seed,
-        "new_evaluation_key": key and key.hash,
-        "new_costs": dump(dict(start.costs)) if start is not None and start.costs else None,
-    }
+def _end(
+    connection: Connection, outcome: Outcome, state: TrialState, revision: int, holdings: Holdings
+) -> bool:
+    """Takes the trial to `state` if the claim still holds it; returns whether it did."""
+    columns = _known(connection, outcome.claim, outcome.start, holdings)
+    columns |= {"new_revision": revision, "new_state": state}
+    return bool(connection.execute(_REQUEUE if state is TrialState.QUEUED else _END, columns).rowcount)
+
+
+def _known(connection: Connection, claim: Claim, start: Start | None, holdings: Holdings) -> dict[str, Any]:
+    """Returns what a start and the claim's draft know of a trial, by column; None keeps what is stored."""
+    columns: dict[str, Any] = dict.fromkeys(f"new_{name}" for name in _DRAFTED + _KEYED)
+    draft = holdings.draft(claim)
+    if draft is not None:
+        ids = parameter_ids(
+            connection, claim.study_id, draft.distributions, holdings.parameter_ids.get(claim.study_id, {})
+        )
+        columns |= {
+            "new_choices": dump(draft.choices),
+            "new_parameters": dump(ids),
+            "new_user_attrs": dump(draft.user_attrs),
+            "new_system_attrs": dump(draft.system_attrs),
+        }
+    if start is not None and start.choices is not None:
+        columns["new_choices"] = dump(dict(start.choices))
+    if start is not None and start.costs:
+        columns["new_costs"] = dump(dict(start.costs))
+    if start is not None and start.key is not None:
+        columns |= {f"new_{name}": getattr(start.key, name) for name in _KEYED[:-1]}
+        columns["new_evaluation_key"] = start.key.hash
+    return columns | {"the_trial": claim.trial_id, "the_fence": claim.fence}
 
 
 def _store_architecture(connection: Connection, start: Start) -> None:
@@ -169,12 +171,11 @@ def _store_architecture(connection: Connection, start: Start) -> None:
     )
 
 
-def _store_steps(connection: Connection, claim: Claim, draft: Draft | None) -> None:
+def _store_steps(connection: Connection, claim: Claim, holdings: Holdings) -> None:
+    draft = holdings.draft(claim)
     if draft is not None:
-        add_metrics(
-            connection,
-            [(claim.trial_id, claim.fence, step, INTERMEDIATE, value) for step, value in draft.steps.items()],
-        )
+        steps = [(claim.trial_id, claim.fence, step, INTERMEDIATE, v) for step, v in draft.new_steps.items()]
+        add_metrics(connection, steps)
 
 
 def _store_result(connection: Connection, outcome: Outcome) -> None:
@@ -199,7 +200,7 @@ def _store_result(connection: Connection, outcome: Outcome) -> None:
     if outcome.state is TrialState.COMPLETE and outcome.reused_from is None:
         copied = sa.select(
             *(trial.c[name] for name in ("evaluation_key", "digest", "data", "recipe", "fidelity", "seed")),
-            sa.literal(dump(dict(outcome.metrics)), Json),
+            sa.literal(dump(dict(outcome.metrics)), Json()),
             sa.literal(outcome.seconds, Seconds),
             trial.c.id,
             sa.literal(outcome.weights, Digest),
@@ -230,21 +231,11 @@ def _by_study(items: Sequence[Any], claim_of: Any) -> list[tuple[int, list[Any]]
     return list(groups.items())
 
 
+_DRAFTED = ("choices", "parameters", "user_attrs", "system_attrs", "costs")
+_KEYED = ("digest", "data", "recipe", "fidelity", "seed", "evaluation_key")
 _KNOWN = {
     name: sa.func.coalesce(sa.bindparam(f"new_{name}", type_=trial.c[name].type), trial.c[name])
-    for name in (
-        "choices",
-        "parameters",
-        "user_attrs",
-        "system_attrs",
-        "digest",
-        "data",
-        "recipe",
-        "fidelity",
-        "seed",
-        "evaluation_key",
-        "costs",
-    )
+    for name in _DRAFTED + _KEYED
 } | {"revision": sa.bindparam("new_revision", type_=Id)}
 _START = held(trial.update()).values(
     **_KNOWN,
@@ -253,7 +244,7 @@ _START = held(trial.update()).values(
     lease_until=sa.case((trial.c.lease_until.is_not(None), utc_now() + sa.bindparam("the_lease_s", type_=Seconds))),
 )
 _FLUSH = held(trial.update()).values(**_KNOWN)
-_GIVEN_UP = {"state": sa.bindparam("new_state"), "owner": None, "lease_until": None}
+_GIVEN_UP: dict[str, Any] = {"state": sa.bindparam("new_state"), "owner": None, "lease_until": None}
 _REQUEUE = held(trial.update()).values(**_KNOWN, **_GIVEN_UP)
 _END = held(trial.update()).values(**_KNOWN, **_GIVEN_UP, ended=utc_now())
 _RESULT = result.insert().values(

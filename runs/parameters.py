@@ -13,27 +13,35 @@ from runs.schema import parameter
 from runs.text import dump
 
 
-def parameter_ids(connection: Connection, study_id: int, distributions: Mapping[str, str]) -> list[int]:
-    """Returns the ids of these (name, distribution) pairs, in order; new ones are stored.
+def parameter_ids(
+    connection: Connection,
+    study_id: int,
+    distributions: Mapping[str, str],
+    known: Mapping[tuple[str, str], int],
+) -> list[int]:
+    """Returns the ids of these names and distributions, in order; new ones are stored.
 
-    The caller holds the study's lock, so that two writers never store one twice.
+    Args:
+        distributions: their texts by name.
+        known: ids that an earlier transaction has read. The caller holds the study's lock.
     """
-    if not distributions:
-        return []
-    digests = {_digest(name, text): (name, text) for name, text in distributions.items()}
-    known = _known(connection, study_id, list(digests))
-    if len(known) < len(digests):
-        new = [
-            {"study_id": study_id, "name": name, "distribution": text, "digest": digest}
-            for digest, (name, text) in digests.items()
-            if digest not in known
-        ]
-        connection.execute(dialect_insert(connection, parameter).on_conflict_do_nothing(), new)
-        known = _known(connection, study_id, list(digests))
-    return [known[digest] for digest in digests]
+    pairs = list(distributions.items())
+    if all(pair in known for pair in pairs):
+        return [known[pair] for pair in pairs]
+    by_digest = {_digest(*pair): pair for pair in pairs}
+    stored = _stored(connection, study_id, list(by_digest))
+    new = [
+        {"study_id": study_id, "name": name, "distribution": text, "digest": digest}
+        for digest, (name, text) in by_digest.items()
+        if digest not in stored
+    ]
+    if new:
+        connection.execute(dialect_insert(connection, parameter), new)
+        stored = _stored(connection, study_id, list(by_digest))
+    return [stored[digest] for digest in by_digest]
 
 
-def _known(connection: Connection, study_id: int, digests: list[str]) -> dict[str, int]:
+def _stored(connection: Connection, study_id: int, digests: list[str]) -> dict[str, int]:
     rows = connection.execute(
         sa.select(parameter.c.digest, parameter.c.id).where(
             parameter.c.study_id == study_id, parameter.c.digest.in_(digests)

@@ -63,7 +63,9 @@ class Claim:
     number: int  # 0, 1, 2 ... in the study, without gaps
     fence: int  # 1 for the first attempt; every new claim of the trial raises it
     attempt: str  # UUID, made by the client
-    choices: Mapping[str, Value] = field(default_factory=dict, compare=False)  # what an earlier attempt stored
+    # What an earlier attempt has stored:
+    choices: Mapping[str, Value] = field(default_factory=dict, compare=False)
+    started: float = field(default=0.0, compare=False)  # of this attempt, by the database's clock
 
     @property
     def is_retry(self) -> bool:

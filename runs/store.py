@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from runs import claims, migrate, outcomes, stages, studies, trials
-from runs.address import parse, prepare_file, safe_text
+from sqlalchemy.engine import Connection
+
+from runs import claims, migrate, optuna_rows, outcomes, stages, studies, trials
+from runs.address import artifacts_url, parse, prepare_file, safe_text
+from runs.artifacts import ArtifactStore
 from runs.claims import Tenant
 from runs.database import Database
-from runs.drafts import Draft
+from runs.drafts import Holdings
 from runs.errors import BadRecord
 from runs.metrics import curves, of_trial
 from runs.names import study_name
+from runs.optuna_rows import Template
 from runs.owner import this_owner
 from runs.records import (
     AttemptRecord,
@@ -32,14 +37,14 @@ from runs.records import (
     Start,
     StudyRecord,
     TrialRecord,
-    Violation,
 )
+from runs.states import TrialState
 
-if TYPE_CHECKING:  # loaded when first asked for: they import optuna and fsspec
-    from runs.artifacts import ArtifactStore
+if TYPE_CHECKING:
     from runs.optuna_storage import OptunaView
 
 LEASE_S = 60.0
+logger = logging.getLogger(__name__)
 
 
 def open_store(
@@ -88,8 +93,8 @@ class Store:
         self.database = database
         self.lease_s = lease_s
         self._tenant = Tenant(this_owner(), lease_s)
+        self.holdings = Holdings()  # the trials claimed here; shared with the Optuna view
         self._artifacts_url = artifacts
-        self._drafts: dict[int, Draft] = {}  # what `optuna` has set on our trials and not written yet
         self._optuna: OptunaView | None = None
 
     def __repr__(self) -> str:
@@ -112,6 +117,27 @@ class Store:
     def owner(self) -> str:
         """What stands in the rows that this store owns."""
         return self._tenant.owner.token
+
+    @property
+    def optuna(self) -> OptunaView:
+        """The same ledger as an Optuna storage, for `optuna.load_study(storage=...)`."""
+        if self._optuna is None:
+            # Here, because importing optuna takes a second, and who does not ask for the view does not pay.
+            from runs.optuna_storage import OptunaView
+
+            self._optuna = OptunaView(self)
+        return self._optuna
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """Where checkpoints and exports lie."""
+        return ArtifactStore(artifacts_url(self.database.url, self._artifacts_url))
+
+    @property
+    def reopening(self) -> tuple[str, str | None, float, float]:
+        """The arguments with which another process opens the same storage; they hold the password."""
+        url = self.database.url.render_as_string(hide_password=False)
+        return url, self._artifacts_url, self.lease_s, self.database.timeout_s
 
     def close(self) -> None:
         """Writes what Optuna has set and is not written, and closes all connections."""
@@ -143,21 +169,13 @@ class Store:
         Raises:
             BadName, StudyExists, BadRecord.
         """
-        name = study_name(name)
-        uid = uuid.uuid4()
-        return self.database.write(
-            lambda connection: studies.create(
-                connection,
-                uid,
-                name,
-                directions,
-                seed=seed,
-                space=space,
-                settings=settings,
-                budget=budget or {},
-            ),
-            recall=lambda connection: studies.by_uid(connection, uid),
+        return self._create_study(
+            study_name(name), directions, seed=seed, space=space, settings=settings, budget=budget or {}
         )
+
+    def create_plain_study(self, name: str, directions: Sequence[str]) -> StudyRecord:
+        """Stores a study as plain Optuna makes them: no seed, no space, trials without leases."""
+        return self._create_study(name, directions, seed=None, space=None, settings={}, budget={})
 
     def study(self, study: str | int) -> StudyRecord:
         """Returns the study of this name or id. Raises StudyMissing."""
@@ -195,65 +213,93 @@ class Store:
     def begin(self, study_id: int, num_trials: int = 1) -> tuple[Claim, ...]:
         """Adds trials, leased to this store, in one transaction."""
         attempts = [uuid.uuid4() for _ in range(num_trials)]
-        return self.database.write(
+        begun = self.database.write(
             lambda connection: claims.begin(connection, study_id, attempts, self._tenant),
             recall=lambda connection: claims.begun(connection, attempts),
         )
+        self.holdings.add(begun, are_new=True)
+        return begun
 
     def reclaim(self, study_id: int) -> Claim | None:
-        """Takes over a trial whose owner is gone, else a queued one, else returns None. Its fence is one higher."""
-        attempt = uuid.uuid4()
+        """Takes over a trial whose owner is gone, else the first queued one; else returns None.
 
-        def again(connection: Any) -> Claim | None:
-            found = claims.begun(connection, [attempt])
-            return None if found is None else found[0]
+        Its fence is one higher, so whatever its earlier owner still sends is refused.
+        """
+        return self._take(lambda connection, attempt: claims.take(connection, study_id, attempt, self._tenant))
 
-        return self.database.write(
-            lambda connection: claims.take(connection, study_id, attempt, self._tenant), recall=again
+    def claim_queued(self, trial_id: int) -> Claim | None:
+        """Takes this trial if it is queued; else returns None."""
+        return self._take(
+            lambda connection, attempt: claims.take_queued(connection, trial_id, attempt, self._tenant)
         )
 
     def start(self, starts: Sequence[Start]) -> list[Claim]:
         """Sets trials RUNNING with what is known of them, in one transaction; returns the claims that are lost."""
-        drafts = self._drafts_of(one.claim for one in starts)
-        lost = self.database.write(lambda connection: outcomes.start(connection, starts, drafts, self.lease_s))
-        _settle(drafts)
+        lost = self.database.write(
+            lambda connection: outcomes.start(connection, starts, self.holdings, self.lease_s)
+        )
+        self.holdings.drop(lost)
+        self.holdings.settle(one.claim for one in starts)
+        for one in starts:
+            if one.choices is not None:  # the draft is no longer what is stored; it is read again when needed
+                self.holdings.drafts.pop(one.claim.trial_id, None)
         return lost
 
     def renew(self, held: Sequence[Claim], progress: Sequence[Progress] = ()) -> list[Claim]:
         """Prolongs leases and stores per-step metrics, in one transaction; returns the claims that are lost."""
-        return self.database.write(lambda connection: claims.renew(connection, held, progress, self.lease_s))
+        lost = self.database.write(
+            lambda connection: claims.renew(connection, held, progress, self.lease_s)
+        )
+        self.holdings.drop(lost)
+        for step in progress:
+            draft = self.holdings.draft(step.claim)
+            if draft is not None and INTERMEDIATE in step.metrics:
+                draft.intermediate[step.step] = step.metrics[INTERMEDIATE]
+                draft.version += 1
+        return lost
 
     def finish(self, ends: Sequence[Outcome], progress: Sequence[Progress] = ()) -> Finished:
-        """Ends attempts, in one transaction; late ones are refused. What is returned as accepted is durable.
+        """Ends attempts, in one transaction; late ones are refused and logged. What is accepted is durable.
 
         Args:
-            ends: how attempts ended.
-            progress: steps that are not stored yet, of these attempts or others of this store.
+            ends: at most one outcome per claim.
+            progress: last steps, stored before the ends.
 
         Raises:
             BadRecord: an outcome that must not be stored; then none is.
         """
-        drafts = self._drafts_of(one.claim for one in ends)
-        done = self.database.write(
-            lambda connection: outcomes.finish(connection, ends, drafts, progress),
-            recall=lambda connection: outcomes.finished(connection, ends),
-        )
-        for one in ends:
-            self._drafts.pop(one.claim.trial_id, None)
+        reporting = list({step.claim.attempt: step.claim for step in progress}.values())
+
+        def work(connection: Connection) -> Finished:
+            claims.renew(connection, reporting, progress, self.lease_s)
+            return outcomes.finish(connection, ends, self.holdings)
+
+        done = self.database.write(work, recall=lambda connection: outcomes.finished(connection, ends))
+        self.holdings.drop(one.claim for one in ends)
+        for one in done.refused:
+            logger.warning(
+                "refused a late result of trial %d (number %d, fence %d): it has ended, or another process has it",
+                one.claim.trial_id,
+                one.claim.number,
+                one.claim.fence,
+            )
         return done
 
     def release(self, held: Sequence[Claim], seconds: Mapping[str, float] | None = None) -> None:
         """Puts trials back into the queue; `seconds` are device seconds by `Claim.attempt`."""
-        drafts = self._drafts_of(held)
-        with_draft = [claim for claim in held if claim.trial_id in drafts]
+        with_draft = [claim for claim in held if self.holdings.draft(claim) is not None]
 
-        def work(connection: Any) -> None:
-            outcomes.flush(connection, with_draft, drafts)
+        def work(connection: Connection) -> None:
+            outcomes.flush(connection, with_draft, self.holdings)
             claims.release(connection, held, seconds or {})
 
         self.database.write(work)
-        for claim in held:
-            self._drafts.pop(claim.trial_id, None)
+        self.holdings.drop(held)
+
+    def flush(self, held: Sequence[Claim]) -> None:
+        """Writes what Optuna has set on these trials."""
+        self.database.write(lambda connection: outcomes.flush(connection, held, self.holdings))
+        self.holdings.settle(held)
 
     def trials(self, study_id: int, after_revision: int = 0) -> list[TrialRecord]:
         """Returns the study's trials that changed after a revision (`TrialRecord.revision`), by number."""
@@ -340,12 +386,37 @@ class Store:
         """Returns the fits of a study, or all, oldest first."""
         return self.database.read(lambda connection: stages.fits_of(connection, study_id))
 
-    # Optuna's view of it uses these
+    def insert_trial(self, study_id: int, template: Template) -> Claim:
+        """Adds a trial in whatever state the template has it; holds it if it is unfinished and not queued."""
+        attempt = uuid.uuid4()
 
-    def _drafts_of(self, held: Iterable[Claim]) -> dict[int, Draft]:
-        return {one.trial_id: self._drafts[one.trial_id] for one in held if one.trial_id in self._drafts}
+        def recalled(connection: Connection) -> Claim | None:
+            begun = claims.begun(connection, [attempt])
+            return None if begun is None else begun[0]
 
+        claim = self.database.write(
+            lambda connection: optuna_rows.insert(connection, study_id, template, attempt, self._tenant),
+            recall=recalled,
+        )
+        if template.state is TrialState.LEASED:
+            self.holdings.add([claim], are_new=False)
+        return claim
 
-def _settle(drafts: Mapping[int, Draft]) -> None:
-    for draft in drafts.values():
-        draft.settle()
+    def _create_study(self, name: str, directions: Sequence[str], **columns: Any) -> StudyRecord:
+        uid = uuid.uuid4()
+        return self.database.write(
+            lambda connection: studies.create(connection, uid, name, directions, **columns),
+            recall=lambda connection: studies.by_uid(connection, uid),
+        )
+
+    def _take(self, take: Callable[[Connection, uuid.UUID], Claim | None]) -> Claim | None:
+        attempt = uuid.uuid4()
+
+        def recalled(connection: Connection) -> Claim | None:
+            begun = claims.begun(connection, [attempt])
+            return None if begun is None else begun[0]
+
+        claim = self.database.write(lambda connection: take(connection, attempt), recall=recalled)
+        if claim is not None:
+            self.holdings.add([claim], are_new=False)
+        return claim

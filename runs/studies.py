@@ -128,6 +128,22 @@ def set_attribute(connection: Connection, study_id: int, column: str, key: str, 
     connection.execute(study.update().where(study.c.id == study_id).values(**{column: text}))
 
 
+def attributes(connection: Connection, study_id: int, column: str) -> dict[str, Any]:
+    """Returns the study's `user_attrs` or `system_attrs`."""
+    text = connection.scalar(sa.select(study.c[column]).where(study.c.id == study_id))
+    if text is None:
+        raise missing(study_id)
+    found: dict[str, Any] = load(text)
+    return found
+
+
+def overview(connection: Connection) -> list[tuple[int, str, list[str], dict[str, Any], dict[str, Any]]]:
+    """Returns id, name, directions, user and system attributes of all studies, oldest first."""
+    columns = (study.c.id, study.c.name, study.c.directions, study.c.user_attrs, study.c.system_attrs)
+    rows = connection.execute(sa.select(*columns).order_by(study.c.id))
+    return [(row[0], row[1], load(row[2]), load(row[3]), load(row[4])) for row in rows]
+
+
 def delete(connection: Connection, study_id: int) -> None:
     """Removes the study with its trials. Evaluations stay: they were paid for and are shared."""
     if connection.execute(study.delete().where(study.c.id == study_id)).rowcount == 0:
