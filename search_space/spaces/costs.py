@@ -1,0 +1,103 @@
+"""Costs of many points at once, gathered from tables that the scalar arithmetic filled.
+
+A staged network's cost separates by section, given what enters the section. So a space is an automaton: the states
+before a section are the things that can enter it (shapes, and what the space carries along), the section's own options
+lead from a state to the next one, and the transition has a cost. MACs, parameters and activations add up along the
+path; peak memory is the maximum.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_space.cost import Cost
+
+Integers = NDArray[np.int64]
+QUANTITIES = ("macs", "params", "activations", "peak_memory_bytes")
+CHUNK = 8192  # rows whose intermediate values stay in the processor's cache
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Costs:
+    """Costs of n architectures: four int64 arrays of length n."""
+
+    macs: Integers
+    params: Integers
+    activations: Integers
+    peak_memory_bytes: Integers
+
+    def __len__(self) -> int:
+        return len(self.macs)
+
+    def __getitem__(self, index: int) -> Cost:
+        return Cost(*(int(getattr(self, quantity)[index]) for quantity in QUANTITIES))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """One section: for every entering state s and combination k of its own options, where it leads and what it costs."""
+
+    radices: tuple[int, ...]  # options of each of its choices; k counts them with the last running fastest
+    following: NDArray[np.intp]  # [s, k]: the state after the section
+    costs: Integers  # [quantity, s, k]
+
+
+def stacked(costs: Sequence[Cost]) -> Costs:
+    """Returns single costs as arrays."""
+    return Costs(*(np.array([getattr(cost, quantity) for cost in costs], dtype=np.int64) for quantity in QUANTITIES))
+
+
+def tabulate(
+    radices: Sequence[tuple[int, ...]],
+    step: Callable[[int, tuple[int, ...], Any], tuple[Cost, Hashable]],
+) -> tuple[Table, ...]:
+    """Returns the tables of all sections, by walking every transition between reachable states once.
+
+    Arguments:
+        radices: for each section, the number of options of each of its choices.
+        step: (section, own option indices, state) -> (cost, next state); the first state is None.
+    """
+    tables = []
+    states: list[Hashable] = [None]
+    for section, own_radices in enumerate(radices):
+        found: dict[Hashable, int] = {}
+        own = list(itertools.product(*map(range, own_radices)))
+        following = np.empty((len(states), len(own)), dtype=np.intp)
+        costs = np.empty((len(QUANTITIES), len(states), len(own)), dtype=np.int64)
+        for (s, state), (k, indices) in itertools.product(enumerate(states), enumerate(own)):
+            cost, after = step(section, indices, state)
+            following[s, k] = found.setdefault(after, len(found))
+            costs[:, s, k] = [getattr(cost, quantity) for quantity in QUANTITIES]
+        tables.append(Table(own_radices, following, costs))
+        states = list(found)
+    return tuple(tables)
+
+
+def gather(tables: Sequence[Table], batch: NDArray[np.integer[Any]]) -> Costs:
+    """Returns the costs of the points in `batch` ([n, choices], every index inside its choice)."""
+    totals = np.zeros((len(QUANTITIES), len(batch)), dtype=np.int64)
+    for start in range(0, len(batch), CHUNK):
+        _gather_chunk(tables, batch[start : start + CHUNK], totals[:, start : start + CHUNK])
+    return Costs(*totals)
+
+
+def _gather_chunk(tables: Sequence[Table], batch: NDArray[np.integer[Any]], totals: Integers) -> None:
+    columns = np.ascontiguousarray(batch.T, dtype=np.intp)
+    state = np.zeros(len(batch), dtype=np.intp)
+    column = 0
+    for table in tables:
+        row = state
+        for radix in table.radices:
+            row = row * radix + columns[column]
+            column += 1
+        costs = table.costs.reshape(len(QUANTITIES), -1)
+        for total, cost in zip(totals[:-1], costs[:-1], strict=True):
+            total += cost.take(row)
+        np.maximum(totals[-1], costs[-1].take(row), out=totals[-1])
+        state = table.following.reshape(-1).take(row)
