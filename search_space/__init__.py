@@ -1,1 +1,42 @@
-"""What an architecture is: description, graph, cost, module, spaces, scaling and the reference networks."""
+"""What an architecture is: description, graph, cost, module, spaces, scaling and the reference networks.
+
+What needs torch is imported from its own module: `search_space.build` (`build`), `search_space.export`
+(`python_source`), `search_space.weights` (`save_weights`, `load_weights`); blocks' options from
+`search_space.blocks`.
+"""
+
+from search_space.architecture import Architecture, Auxiliary, Stage, schema
+from search_space.cost import Cost, Layer, cost, layers, stage_cost
+from search_space.graph import Conventions, Graph, Node
+from search_space.lowering import lower
+from search_space.scale import scale
+from search_space.schema import ArchitectureError
+from search_space.spaces import Choice, SearchSpace, open_space
+from search_space.zoo import Published, UnknownNetwork, family, published, reference, reference_names
+
+__all__ = [
+    "Architecture",
+    "ArchitectureError",
+    "Auxiliary",
+    "Choice",
+    "Conventions",
+    "Cost",
+    "Graph",
+    "Layer",
+    "Node",
+    "Published",
+    "SearchSpace",
+    "Stage",
+    "UnknownNetwork",
+    "cost",
+    "family",
+    "layers",
+    "lower",
+    "open_space",
+    "published",
+    "reference",
+    "reference_names",
+    "scale",
+    "schema",
+    "stage_cost",
+]

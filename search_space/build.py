@@ -66,7 +66,7 @@ def build(
         1677128
     """
     chain = list(parts(architecture, input_shape))
-    rates = _rates(chain, dropout, drop_path, norm_momentum)
+    rates = training_rates(chain, dropout, drop_path, norm_momentum)
     with torch.device("meta"):
         module = _assembled(chain, rates)
     if device != "meta":
@@ -98,7 +98,7 @@ def initialise(module: nn.Module, generator: torch.Generator | None = None) -> N
             layer.reset_parameters() if isinstance(layer, nn.BatchNorm2d) else layer.reset_buffers()
 
 
-def _rates(
+def training_rates(
     chain: Sequence[Part], dropout: float, drop_path: float | Sequence[float], norm_momentum: float
 ) -> dict[str, Rates]:
     """Returns the training rates of each part by name."""

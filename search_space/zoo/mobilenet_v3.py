@@ -68,7 +68,10 @@ def mobilenet_v3(rows: Rows, head: int, hidden: int, *, minimal: bool = False) -
 
 def large_of_torchvision(width: float) -> Architecture:
     """Returns Large as torchvision scales it: each expanded width by itself, and the hidden layer too."""
-    narrow = tuple((k, rounded(e * width, 8), rounded(c * width, 8), *rest) for k, e, c, *rest in LARGE)
+    narrow = tuple(
+        (kernel, rounded(expanded * width, 8), rounded(channels * width, 8), squeezed, hard, stride, repeats)
+        for kernel, expanded, channels, squeezed, hard, stride, repeats in LARGE
+    )
     network = mobilenet_v3(narrow, rounded(960 * width, 8), rounded(1280 * width, 8))
     return replace(network, stem=replace(network.stem, channels=rounded(16 * width, 8)))
 
