@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,6 @@ from nas.settings import Settings, SettingsError, known_keys, make_settings, rea
 
 DEFAULT = "default"
 LOCAL_FILE = "nas.toml"
-
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:]*):([^@/]*)@")
-_PASSWORD_IN_QUERY = re.compile(r"((?:^|[?&])[^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +69,19 @@ def resolve(
     return Configuration(make_settings(tables, origins=origins), origins)
 
 
+def overlaid(settings: Settings, flags: Mapping[str, str | None]) -> Settings:
+    """Returns `settings` with what `flags` say in its place, checked again.
+
+    Raises:
+        SettingsError: one sentence for each fault.
+    """
+    tables = settings.model_dump()
+    given = {flag: text for flag in FLAGS if (text := flags.get(flag.name)) is not None}
+    for flag, text in given.items():
+        _put(tables, flag.path, text)
+    return make_settings(tables, origins={flag.path: f"--{flag.name}" for flag in given})
+
+
 def user_file(environment: Mapping[str, str]) -> Path:
     """Returns the path of the user's own settings file, whether or not it exists."""
     home = environment.get("XDG_CONFIG_HOME")
@@ -82,17 +91,6 @@ def user_file(environment: Mapping[str, str]) -> Path:
 def default_storage() -> str:
     """Returns the URL of the database in the user's data folder; the folder is made when the database is."""
     return f"sqlite:///{platformdirs.user_data_path('nas') / 'nas.db'}"
-
-
-def masked(value: object) -> object:
-    """Returns a setting's value as it may be shown: passwords in URLs are three stars.
-
-    >>> masked("postgresql://ada:secret@host/nas?sslpassword=x")
-    'postgresql://ada:***@host/nas?sslpassword=***'
-    """
-    if not isinstance(value, str) or "://" not in value:
-        return value
-    return _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", value))
 
 
 def from_text(path: str, text: str) -> Any:
@@ -143,7 +141,7 @@ def _merge(tables: dict[str, Any], origins: dict[str, str], layer: Mapping[str, 
             )
         tables.setdefault(name, {}).update(table)
         if source:
-            origins.update({f"{name}.{key}": source for key in table} | {name: source})
+            origins.update({name: source, **{f"{name}.{key}": source for key in table}})
 
 
 def environment() -> Mapping[str, str]:

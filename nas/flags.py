@@ -6,7 +6,11 @@ against the settings themselves.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:]*):([^@/]*)@")
+_PASSWORD_IN_QUERY = re.compile(r"((?:^|[?&])[^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +22,14 @@ class Flag:
         path: `table.key` in `nas.toml`.
         metavar: what a value looks like.
         help: one phrase for people.
-        panel: under which heading the help shows it.
+        group: `What`, `How`, `Budget` or `Where`; the last two may change while a study goes on.
     """
 
     name: str
     path: str
     metavar: str
     help: str
-    panel: str
+    group: str
 
     @property
     def variable(self) -> str:
@@ -69,3 +73,14 @@ FLAGS: tuple[Flag, ...] = (
         "artifacts", "search.artifacts", "URL", "Folder or fsspec URL for checkpoints and weights.", "Where"
     ),
 )
+
+
+def masked(value: object) -> object:
+    """Returns a setting's value as it may be shown: passwords in URLs are three stars.
+
+    >>> masked("postgresql://ada:secret@host/nas?sslpassword=x")
+    'postgresql://ada:***@host/nas?sslpassword=***'
+    """
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    return _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1:***@", value))

@@ -191,9 +191,7 @@ def load_settings(path: str | Path) -> Settings:
     Raises:
         SettingsError: when the file cannot be read, is no TOML, or has an unknown key or a wrong value.
     """
-    tables = read_tables(path)
-    origins = {name: str(path) for name in tables}
-    return make_settings(tables, origins=origins)
+    return make_settings(read_tables(path), source=str(path))
 
 
 def read_tables(path: str | Path) -> dict[str, Any]:
@@ -220,12 +218,15 @@ def read_tables(path: str | Path) -> dict[str, Any]:
         ) from None
 
 
-def make_settings(tables: Mapping[str, Any], *, origins: Mapping[str, str] | None = None) -> Settings:
+def make_settings(
+    tables: Mapping[str, Any], *, source: str = "", origins: Mapping[str, str] | None = None
+) -> Settings:
     """Returns checked settings from `{table: {key: value}}`.
 
     Args:
         tables: plain values, as TOML gives them.
-        origins: where `table.key`, or all of `table`, comes from, for the message.
+        source: where they come from, for the message.
+        origins: where single keys, as `table.key`, come from instead.
 
     Raises:
         SettingsError: with one sentence for every unknown key and every wrong value.
@@ -239,7 +240,7 @@ def make_settings(tables: Mapping[str, Any], *, origins: Mapping[str, str] | Non
         settings.search.make_reward()  # whose fields must fit each other
     except ValidationError as error:
         findings = error.errors(include_url=False)
-        raise SettingsError("\n".join(_sentence(details, origins or {}) for details in findings)) from None
+        raise SettingsError("\n".join(_sentence(one, source, origins or {}) for one in findings)) from None
     except RewardError as error:
         raise SettingsError(str(error)) from None
     return settings
@@ -253,11 +254,11 @@ def known_keys() -> dict[str, type[_Table]]:
     }
 
 
-def _sentence(details: ErrorDetails, origins: Mapping[str, str]) -> str:
+def _sentence(details: ErrorDetails, source: str, origins: Mapping[str, str]) -> str:
     """Returns one of pydantic's findings as our sentence: origin, rule, value, remedy."""
     path = [str(part) for part in details["loc"]][:2]
     name, value = ".".join(path), details["input"]
-    origin = origins.get(name, origins.get(path[0], ""))
+    origin = origins.get(name, source)
     return (
         f"{origin}: {_finding(details, path, name, value)}"
         if origin

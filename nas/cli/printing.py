@@ -1,0 +1,158 @@
+"""What goes to the terminal: data to stdout, messages to stderr, nothing that could drive the terminal.
+
+Every text may come from a database or a file that somebody else wrote, so control and bidirectional
+characters are made visible, and markup in it means nothing. A reader that goes away (`nas trials | head`)
+never ends a running search.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+# Cc: control, Cf: format (bidirectional, zero width), Cs: lone surrogates, Zl and Zp: line separators
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def visible(text: str) -> str:
+    """Returns `text` with every character that could act on a terminal written as its escape.
+
+    >>> visible("red \\x1b[31m")
+    'red \\\\x1b[31m'
+    """
+    return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """Prints for one command.
+
+    Args:
+        quiet: messages other than errors are left out.
+        colour: None lets the terminal decide (and `NO_COLOR`, which rich obeys).
+    """
+
+    quiet: bool = False
+    colour: bool | None = None
+
+    def data(self, text: str) -> None:
+        """Writes one text to stdout as it is, but for unsafe characters in its lines."""
+        lines = (visible(line) for line in text.split("\n"))
+        _write(sys.stdout, "\n".join(lines) + "\n")
+
+    def json(self, value: object) -> None:
+        """Writes one JSON document to stdout; not a number and infinity become null."""
+        _write(sys.stdout, json.dumps(_finite(value), indent=2, ensure_ascii=True) + "\n")
+
+    def message(self, text: str) -> None:
+        """Writes one line for people to stderr, unless the user wants quiet."""
+        if not self.quiet:
+            _write(sys.stderr, visible(text) + "\n")
+
+    def error(self, sentence: str) -> None:
+        """Writes an error to stderr, a line each."""
+        for line in sentence.splitlines() or [""]:
+            _write(sys.stderr, f"error: {visible(line)}\n")
+
+    def table(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], title: str = "") -> None:
+        """Writes rows as a table to stdout; numbers stand to the right."""
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        for name in columns:
+            numeric = any(isinstance(row.get(name), int | float) for row in rows)
+            table.add_column(
+                name.replace("_", " "), justify="right" if numeric else "left", no_wrap=name == "digest"
+            )
+        for row in rows:
+            table.add_row(*(Text(visible(shown(row.get(name)))) for name in columns))
+        self._render(table)
+
+    def facts(self, values: Mapping[str, Any], *, title: str = "") -> None:
+        """Writes names and values, one pair a line, to stdout."""
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2))
+        for name, value in values.items():
+            grid.add_row(Text(name.replace("_", " "), style="bold"), Text(visible(shown(value))))
+        if title:
+            self._render(Text(visible(title), style="bold"))
+        self._render(grid)
+
+    def _render(self, item: Table | Text) -> None:
+        from rich.console import Console
+
+        console = Console(
+            file=sys.stdout, no_color=self.colour is False or None, highlight=False, markup=False
+        )
+        if not console.is_terminal:
+            console.width = 200  # a pipe has no width; lines are not broken for it
+        with console.capture() as capture:
+            console.print(item)
+        _write(sys.stdout, "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
+
+
+def shown(value: object) -> str:
+    """Returns a value as people read it: large whole numbers in groups, reals with four decimals.
+
+    >>> shown(5321000), shown(0.93217), shown(None)
+    ('5,321,000', '0.9322', '-')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return (
+            f"{value:,.0f}"
+            if value.is_integer() and abs(value) >= 10_000
+            else f"{value:.4f}".rstrip("0").rstrip(".")
+        )
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(shown(item) for item in value)
+    return str(value)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Writes and flushes; from the moment a reader has gone away, everything goes to the null device."""
+    try:
+        stream.write(
+            text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8")
+        )
+        stream.flush()
+    except BrokenPipeError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _finite(value: object) -> object:
+    """Returns `value` as JSON can hold it."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,152 @@
+"""Commands that spend: search and resume."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.exits import CommandError, Exit
+from nas.cli.progress import Progress
+from nas.cli.session import Session, verb
+from nas.cli.signals import Interruption, interruptible
+from nas.flags import FLAGS, masked
+
+if TYPE_CHECKING:
+    from nas.stages.finalists import Finalist
+    from nas.stages.search import SearchReport, Watch
+
+_FINALIST_COLUMNS = ("trial", "mean_reward", "reward", "accuracy", "macs", "params", "digest")
+
+# What may change between the sessions of one study: limits and machines, but not the question.
+_CHANGEABLE = tuple(
+    flag
+    for flag in FLAGS
+    if flag.group in ("Budget", "Where") and flag.name not in ("study", "storage", "artifacts")
+)
+_PLACES = tuple(flag for flag in FLAGS if flag.name in ("storage", "artifacts"))
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `app`."""
+    verb(app, "search", flags=FLAGS)(search)
+    verb(app, "resume", flags=(*_CHANGEABLE, *_PLACES))(resume)
+
+
+def search(
+    session: Session,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[nas.toml]", help="Settings; like --config.")
+    ] = None,
+) -> None:
+    """Search for a small network; stop with Ctrl-C, go on with `nas resume`."""
+    found = session.configuration(file)  # a wrong setting is told before the libraries' seconds of loading
+
+    from nas.stages import search as stage
+
+    name = stage.study_name(found.settings)
+    resuming = resume_command(session, name)
+    with (
+        interruptible(session.printer, resuming) as interruption,
+        Progress(session.printer, found.settings.search) as progress,
+    ):
+        report = stage.search(found.settings, watch=_watch(progress, interruption))
+    _conclude(session, report, interruption, resuming)
+
+
+def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY")]) -> None:
+    """Go on with a study from its storage; limits and machines may change."""
+    found = session.configuration()
+
+    from nas.config import overlaid
+    from nas.stages import search as stage
+
+    changes = {flag.name: session.flags.get(flag.name) for flag in _CHANGEABLE}
+    with session.store() as store:
+        settings = overlaid(stage.restored_settings(store.study(study)), changes)
+    resuming = resume_command(session, study)
+    with (
+        interruptible(session.printer, resuming) as interruption,
+        Progress(session.printer, settings.search) as progress,
+    ):
+        report = stage.resume(
+            study,
+            storage=found.storage,
+            artifacts=found.settings.search.artifacts,
+            changes=lambda stored: overlaid(stored, changes),
+            watch=_watch(progress, interruption),
+        )
+    _conclude(session, report, interruption, resuming)
+
+
+def resume_command(session: Session, study: str) -> str:
+    """Returns the command that goes on with `study`, as it can be typed; a password in a URL is left out."""
+    words = ["nas", "resume", study]
+    if session.config is not None:
+        words += ["--config", str(session.config)]
+    for flag in _PLACES:
+        if text := session.flags.get(flag.name):
+            words += [f"--{flag.name}", str(masked(text))]
+    return shlex.join(words)
+
+
+def report_view(report: SearchReport) -> dict[str, Any]:
+    """Returns what `nas search --json` prints."""
+    comparison = report.comparison
+    return {
+        "study": report.study,
+        "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
+        "winner": _finalist_view(report.winner) if report.winner else None,
+        "finalists": [_finalist_view(one) for one in report.finalists],
+        "comparison": dataclasses.asdict(comparison) | {"verdict": comparison.verdict}
+        if comparison
+        else None,
+        "device_seconds": report.device_seconds,
+    }
+
+
+def _finalist_view(finalist: Finalist) -> dict[str, Any]:
+    trial = finalist.trial
+    return {
+        "trial": trial.number,
+        "reward": finalist.reward,
+        "mean_reward": finalist.mean,
+        "accuracy": trial.metrics.get("accuracy"),
+        "repeated_accuracies": list(finalist.accuracies),
+        "macs": int(trial.costs["macs"]),
+        "params": int(trial.costs["params"]),
+        "digest": trial.digest,
+    }
+
+
+def _watch(progress: Progress, interruption: Interruption) -> Watch:
+    from nas.stages.search import Watch
+
+    return Watch(plan=progress.plan, progress=progress.update, should_stop=interruption)
+
+
+def _conclude(session: Session, report: SearchReport, interruption: Interruption, resuming: str) -> None:
+    """Prints the report, the commands to go on with, and ends with the code that fits the ending."""
+    view = report_view(report)
+    if session.json:
+        session.printer.json(view)
+    else:
+        session.rows(view["finalists"], columns=_FINALIST_COLUMNS, title=f"finalists of {report.study}")
+    printer = session.printer
+    printer.message(f"{report.ending.kind}: {report.ending.reason}")
+    if report.comparison is not None:
+        printer.message(report.comparison.verdict)
+    if report.ending.kind == "stopped":
+        printer.message(f"go on with: {resuming}")
+        raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
+    for verb_name in ("best", "trials", "export"):
+        printer.message("next: " + resuming.replace("nas resume", f"nas {verb_name}", 1))
+    if report.ending.kind == "failures":
+        raise CommandError(
+            f"a search must have at most as many failed trials as allowed, got more: {report.ending.reason};"
+            f" look at `nas trials {report.study} --state failed`, then resume with a higher --max-failures",
+            Exit.TOO_MANY_FAILURES,
+        )

@@ -1,0 +1,152 @@
+"""What every command shares: its options, its printer, its settings and its way to the ledger.
+
+`verb` registers a function as a command: the common options (and, where wanted, the short names of the
+settings) are added to its signature, and it is called with a `Session` first.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.exits import CommandError, Exit
+from nas.cli.printing import Printer
+from nas.flags import FLAGS, Flag
+
+if TYPE_CHECKING:
+    from nas.config import Configuration
+    from runs import Store
+    from runs.records import StudyRecord
+
+STORAGE = tuple(flag for flag in FLAGS if flag.name == "storage")
+
+_COMMON: dict[str, tuple[Any, Any]] = {
+    "json": (Annotated[bool, typer.Option("--json", help="Print one JSON document.")], False),
+    "config": (
+        Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings before ./nas.toml.")],
+        None,
+    ),
+    "quiet": (Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")], False),
+    "verbose": (Annotated[bool, typer.Option("--verbose", "-v", help="Print more; tracebacks too.")], False),
+    "no_color": (Annotated[bool, typer.Option("--no-color", help="Print without colours.")], False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One call of a command."""
+
+    printer: Printer
+    json: bool = False
+    verbose: bool = False
+    config: Path | None = None
+    flags: Mapping[str, str | None] = field(default_factory=dict)
+
+    def configuration(self, file: Path | None = None) -> Configuration:
+        """Returns the settings that flags, environment and files give together; `file` is like --config."""
+        from nas.config import environment, resolve
+
+        return resolve(self.flags, environment(), config=file or self.config)
+
+    def store(self, *, create: bool = False) -> Store:
+        """Returns the open ledger; only a search makes a new one."""
+        from runs import open_store
+        from runs.address import parse
+
+        settings = self.configuration()
+        url = parse(settings.storage)
+        is_missing = url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists())
+        if is_missing and not create:
+            raise CommandError(
+                f"the storage must be there to be read, got no file {url.database!r};"
+                " name another with --storage, or make it with `nas search`",
+                Exit.NOT_FOUND,
+            )
+        return open_store(settings.storage, artifacts=settings.settings.search.artifacts)
+
+    def study(self, store: Store, name: str | None) -> StudyRecord:
+        """Returns the study of this name; without one, that of the settings, or the one that changed last."""
+        from nas.views import is_arm
+
+        wanted = name or self.configuration().settings.search.study
+        if wanted is not None:
+            return store.study(wanted)
+        studies = [study for study in store.studies() if not is_arm(study.name)]
+        if not studies:
+            raise CommandError(
+                f"the storage must hold a study, got none in {store.url_safe}; `nas search` makes one",
+                Exit.NOT_FOUND,
+            )
+        return max(studies, key=lambda study: study.created)
+
+    def rows(
+        self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] = (), title: str = ""
+    ) -> None:
+        """Prints rows: all as JSON, or the named columns as a table."""
+        if self.json:
+            self.printer.json(list(rows))
+        elif rows:
+            self.printer.table(rows, columns=columns or list(rows[0]), title=title)
+        else:
+            self.printer.message("nothing to show")
+
+    def facts(self, values: Mapping[str, Any], *, title: str = "") -> None:
+        """Prints one object."""
+        if self.json:
+            self.printer.json(values)
+        else:
+            self.printer.facts(values, title=title)
+
+
+def verb(
+    app: typer.Typer, name: str, *, flags: Sequence[Flag] = STORAGE
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Returns a decorator that registers `function(session, ...)` as the command `name` of `app`."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+
+        def run(**values: Any) -> None:
+            common = {key: values.pop(key) for key in _COMMON}
+            texts = {flag.name: values.pop(_variable(flag)) for flag in flags}
+            function(_session(common, texts), **values)
+
+        parameters = own + [_option(flag) for flag in flags] + [_common(key) for key in _COMMON]
+        run.__dict__["__signature__"] = inspect.Signature(
+            [p.replace(kind=p.KEYWORD_ONLY) for p in parameters]
+        )
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        run.__doc__ = function.__doc__
+        app.command(name)(run)
+        return function
+
+    return register
+
+
+def _session(common: Mapping[str, Any], texts: Mapping[str, str | None]) -> Session:
+    printer = Printer(quiet=common["quiet"], colour=False if common["no_color"] else None)
+    return Session(printer, common["json"], common["verbose"], common["config"], texts)
+
+
+def _variable(flag: Flag) -> str:
+    return "flag_" + flag.name.replace("-", "_")
+
+
+def _option(flag: Flag) -> inspect.Parameter:
+    option = typer.Option(f"--{flag.name}", metavar=flag.metavar, help=flag.help)
+    return inspect.Parameter(
+        _variable(flag),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[str | None, option],
+    )
+
+
+def _common(key: str) -> inspect.Parameter:
+    annotation, default = _COMMON[key]
+    return inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,0 +1,215 @@
+"""Commands that read the ledger: list, status, best, show, trials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.exits import CommandError, Exit
+from nas.cli.printing import shown
+from nas.cli.session import STORAGE, Session, verb
+from nas.flags import FLAGS
+
+if TYPE_CHECKING:
+    from nas.reward import Reward
+    from runs import Store
+    from runs.records import StudyRecord, TrialRecord
+
+Study = Annotated[
+    str | None, typer.Argument(metavar="[STUDY]", help="Left out: the study made last.", show_default=False)
+]
+
+_TRIAL_COLUMNS = (
+    "number",
+    "state",
+    "reward",
+    "accuracy",
+    "macs",
+    "params",
+    "seconds",
+    "reused_from",
+    "digest",
+    "error",
+)
+_BEST_COLUMNS = ("number", "reward", "accuracy", "macs", "params", "seconds", "digest")
+_REWARDING = tuple(flag for flag in FLAGS if flag.name in ("reward", "target", "cost", "storage"))
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `app`."""
+    verb(app, "status")(status)
+    verb(app, "list")(list_studies)
+    verb(app, "best", flags=_REWARDING)(best)
+    verb(app, "trials")(trials)
+    verb(app, "show")(show)
+
+
+def status(
+    session: Session,
+    study: Study = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Print again until the study rests.")] = False,
+    every: Annotated[
+        float, typer.Option("--every", min=0.1, metavar="SECONDS", help="Pause of --watch.")
+    ] = 2.0,
+) -> None:
+    """Show how a study stands: trials by state, the best one, the budget."""
+    with session.store() as store:
+        record = session.study(store, study)
+        while True:
+            view = _status(store, store.study(record.name))
+            session.facts(view if session.json else _flat(view))
+            if not watch or view["state"] != "active":
+                return
+            time.sleep(every)
+            session.printer.message("")
+
+
+def list_studies(session: Session) -> None:
+    """List the studies in the storage."""
+    from nas.views import study_view
+
+    with session.store() as store:
+        rows = [study_view(record, store.spent(record.id)) for record in store.studies()]
+    for row in [] if session.json else rows:
+        row["created"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created"]))
+    session.rows(rows)
+
+
+def best(
+    session: Session,
+    study: Study = None,
+    top: Annotated[int, typer.Option("--top", min=1, metavar="N", help="How many.")] = 1,
+) -> None:
+    """Show the best trials; with --reward, --target or --cost under another reward than the search's own."""
+    from nas.views import best_views
+
+    with session.store() as store:
+        record = session.study(store, study)
+        reward = _reward(session, record)
+        count = 1_000_000 if reward is not None and reward.kind == "pareto" and top == 1 else top
+        rows = best_views(store.trials(record.id), reward, count=count)
+    if not rows:
+        raise CommandError(
+            f"the study must have a complete trial, got none in {record.name!r};"
+            " resume it with a larger budget or target",
+            Exit.NO_FEASIBLE_TRIAL,
+        )
+    equation = f" under {reward.equation}" if reward else ""
+    session.printer.message(f"best of {record.name}{equation}")
+    session.rows(rows, columns=_BEST_COLUMNS)
+
+
+def trials(
+    session: Session,
+    study: Study = None,
+    state: Annotated[
+        str | None, typer.Option("--state", metavar="STATE", help="Only these, such as failed.")
+    ] = None,
+) -> None:
+    """List all trials of a study."""
+    from nas.views import STATES, study_reward, trial_views
+
+    if state is not None and state not in STATES:
+        raise CommandError(f"a state must be one of {', '.join(STATES)}, got {state!r}; choose one of them")
+    with session.store() as store:
+        record = session.study(store, study)
+        rows = trial_views(store.trials(record.id), study_reward(record))
+    session.rows([row for row in rows if state in (None, row["state"])], columns=_TRIAL_COLUMNS)
+
+
+def show(
+    session: Session,
+    trial: Annotated[
+        str, typer.Argument(metavar="TRIAL", help="A number, or STUDY/NUMBER.", show_default=False)
+    ],
+) -> None:
+    """Show one trial: its choices, costs, curve, attempts and error."""
+    from nas.views import detail_view, study_reward
+
+    with session.store() as store:
+        record, found, numbers = find_trial(session, store, trial)
+        view = detail_view(
+            found,
+            study_reward(record),
+            attempts=store.attempts(found.id),
+            metrics=store.metrics(found.id),
+            numbers=numbers,
+        )
+    session.facts(view if session.json else _readable(view), title=f"{record.name}/{found.number}")
+
+
+def find_trial(
+    session: Session, store: Store, text: str
+) -> tuple[StudyRecord, TrialRecord, Mapping[int, int]]:
+    """Returns the study and the trial that `STUDY/NUMBER` or `NUMBER` names, and all numbers by id.
+
+    Raises:
+        CommandError: where it names none.
+    """
+    name, _, number = text.rpartition("/")
+    if not (number.isascii() and number.isdigit()):
+        raise CommandError(f"a trial must be a number or STUDY/NUMBER, got {text!r}; `nas trials` lists them")
+    record = session.study(store, name or None)
+    found = {trial.number: trial for trial in store.trials(record.id)}
+    if int(number) not in found:
+        rule = (
+            f"a trial of {record.name!r} must be in [0, {len(found) - 1}]"
+            if found
+            else f"{record.name!r} has no trials"
+        )
+        raise CommandError(f"{rule}, got {number}; `nas trials` lists them", Exit.NOT_FOUND)
+    return record, found[int(number)], {trial.id: trial.number for trial in found.values()}
+
+
+def _status(store: Store, record: StudyRecord) -> dict[str, Any]:
+    from nas.views import status_view
+
+    return status_view(
+        record, store.trials(record.id), store.spent(record.id), store.runs(record.id), now=time.time()
+    )
+
+
+def _reward(session: Session, record: StudyRecord) -> Reward | None:
+    """Returns the reward of the study, with what the flags say in its place."""
+    from nas.config import environment, resolve
+    from nas.views import study_reward
+
+    if not any(text for name, text in session.flags.items() if name != "storage"):
+        return study_reward(record)
+    stored = {f"--{k}": v for k, v in (record.settings.get("search") or {}).items()}
+    given = {
+        flag.name: session.flags.get(flag.name) or _text(stored.get(f"--{flag.name}"))
+        for flag in _REWARDING
+        if flag not in STORAGE
+    }
+    return resolve(given, environment(), config=session.config).settings.search.make_reward()
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _flat(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the status as lines for people."""
+    budget = {
+        name: f"{shown(item['used'])} of {shown(item['limit'])}"
+        if item["limit"] is not None
+        else shown(item["used"])
+        for name, item in view["budget"].items()
+    }
+    lines = {"study": view["study"], "state": view["state"], "trials": view["trials"]}
+    return lines | {"best": view["best"]} | {f"budget: {name}": text for name, text in budget.items()}
+
+
+def _readable(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a trial's details as lines for people: the curve on one line, the last traceback."""
+    curve = [
+        f"{point['step']}: {shown(point['value'])}" for point in view["curve"] if point["name"] == "accuracy"
+    ]
+    attempts = [f"{a['attempt']} on {a['host']}: {a['error'] or 'ok'}" for a in view["attempts"]]
+    tracebacks = [a["traceback"] for a in view["attempts"] if a["traceback"]]
+    rest = {"traceback": tracebacks[-1]} if tracebacks else {}
+    return dict(view) | {"curve": ", ".join(curve), "attempts": "; ".join(attempts)} | rest

@@ -1,0 +1,253 @@
+"""What the ledger's records say, as plain dictionaries: the JSON of the command line, and the rows of its
+tables.
+
+Pure functions of records. Their keys are a contract with scripts: names are added, never changed.
+
+States are shown in six words: a trial that a driver holds is `running`, one that nobody holds is `waiting`,
+and one that was cancelled counts as `failed` with the error `cancelled`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas.reward import Reward
+from nas.settings import SearchSettings
+from nas.stages.budget import num_paid
+from nas.stages.finalists import CONTROL, FINALISTS
+from runs import TrialState
+from runs.records import AttemptRecord, MetricRecord, RunRecord, Spent, StudyRecord, TrialRecord
+
+View = dict[str, Any]
+
+_WORDS: dict[TrialState, str] = {
+    TrialState.QUEUED: "waiting",
+    TrialState.LEASED: "running",
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAILED: "failed",
+    TrialState.INFEASIBLE: "infeasible",
+    TrialState.CANCELLED: "failed",
+}
+STATES = ("complete", "pruned", "failed", "infeasible", "running", "waiting")
+_COUNTED = ("complete", "pruned", "failed", "infeasible", "reused", "running", "waiting")
+_BEST = ("reward", "accuracy", "macs", "params", "digest")
+
+
+def is_arm(name: str) -> bool:
+    """Returns whether a study is a further arm of another one: its control, or its repeated finalists."""
+    return name.endswith((f".{CONTROL}", f".{FINALISTS}"))
+
+
+def study_reward(study: StudyRecord) -> Reward | None:
+    """Returns the reward that a study was searched under; None for a study that plain Optuna made."""
+    search = _search(study)
+    return None if search is None else search.make_reward()
+
+
+def trial_view(
+    trial: TrialRecord, reward: Reward | None, *, numbers: Mapping[int, int] | None = None
+) -> View:
+    """Returns one trial as `nas trials` prints it.
+
+    Args:
+        trial: the record.
+        reward: under which its reward is computed from the stored accuracy and cost; None takes the stored
+        objective.
+        numbers: trial numbers by id, for `reused_from`; a trial of another study is shown by `id:`.
+    """
+    source = trial.reused_from
+    return {
+        "number": trial.number,
+        "state": _WORDS[trial.state],
+        "digest": trial.digest,
+        "fidelity": _parsed(trial.fidelity),
+        "seed": trial.seed,
+        "reward": _reward(trial, reward),
+        "accuracy": trial.metrics.get("accuracy"),
+        "macs": _whole(trial.costs.get("macs")),
+        "params": _whole(trial.costs.get("params")),
+        "seconds": trial.seconds,
+        "error": _error(trial),
+        "reused_from": None if source is None else (numbers or {}).get(source, f"id:{source}"),
+    }
+
+
+def trial_views(trials: Sequence[TrialRecord], reward: Reward | None) -> list[View]:
+    """Returns all trials of one study, by number."""
+    numbers = {trial.id: trial.number for trial in trials}
+    ordered = sorted(trials, key=lambda trial: trial.number)
+    return [trial_view(trial, reward, numbers=numbers) for trial in ordered]
+
+
+def best_views(trials: Sequence[TrialRecord], reward: Reward | None, *, count: int = 1) -> list[View]:
+    """Returns the complete trials with the highest rewards, the best first and each architecture once.
+
+    Equal rewards are told apart by the fewer MACs, then by the lower number. Under `pareto` there is no
+    single number: the trials that no other beats in both accuracy and cost, by rising cost.
+    """
+    complete = [view for view in trial_views(trials, reward) if view["state"] == "complete"]
+    if reward is not None and reward.kind == "pareto":
+        return _front(complete, reward)[:count]
+    scored = [view for view in complete if view["reward"] is not None]
+    scored.sort(key=lambda view: (-view["reward"], view["macs"] or 0, view["number"]))
+    firsts: dict[object, View] = {}
+    for view in scored:
+        firsts.setdefault(view["digest"] or view["number"], view)
+    return list(firsts.values())[:count]
+
+
+def status_view(
+    study: StudyRecord,
+    trials: Sequence[TrialRecord],
+    spent: Spent,
+    sessions: Sequence[RunRecord],
+    *,
+    now: float,
+) -> View:
+    """Returns one study as `nas status` prints it.
+
+    Args:
+        study: the record.
+        trials: all its trials.
+        spent: what the ledger says has been used.
+        sessions: the runs of its stages.
+        now: UTC seconds since 1970; measures work that is under way.
+    """
+    counts = Counter(_WORDS[trial.state] for trial in trials)
+    counts["reused"] = spent.num_reused
+    best = best_views(trials, study_reward(study))
+    return {
+        "study": study.name,
+        "state": study.state,
+        "trials": {name: counts[name] for name in _COUNTED},
+        "best": {"trial": best[0]["number"], **{key: best[0][key] for key in _BEST}} if best else None,
+        "budget": budget_view(study, spent, sessions, now=now),
+    }
+
+
+def budget_view(study: StudyRecord, spent: Spent, sessions: Sequence[RunRecord], *, now: float) -> View:
+    """Returns used and limit of each kind of budget; a limit of None was not set."""
+    search = _search(study)
+    return {
+        "trials": {"used": num_paid(spent), "limit": search and search.trial_limit},
+        "hours": {"used": round(_hours(sessions, now), 6), "limit": search and search.hours},
+        "device_hours": {
+            "used": round(spent.device_seconds / 3600, 6),
+            "limit": search and search.device_hours,
+        },
+    }
+
+
+def study_view(study: StudyRecord, spent: Spent) -> View:
+    """Returns one line of `nas list`."""
+    return {
+        "study": study.name,
+        "state": study.state,
+        "space": (study.space or {}).get("name"),
+        "trials": spent.num_trials,
+        "complete": spent.counts[TrialState.COMPLETE],
+        "device_hours": round(spent.device_seconds / 3600, 6),
+        "created": study.created,
+    }
+
+
+def detail_view(
+    trial: TrialRecord,
+    reward: Reward | None,
+    *,
+    attempts: Sequence[AttemptRecord],
+    metrics: Sequence[MetricRecord],
+    numbers: Mapping[int, int],
+) -> View:
+    """Returns everything about one trial, as `nas show` prints it."""
+    return trial_view(trial, reward, numbers=numbers) | {
+        "choices": dict(trial.choices),
+        "costs": dict(trial.costs),
+        "metrics": dict(trial.metrics),
+        "constraints": dict(trial.constraints),
+        "weights": trial.weights,
+        "started": trial.started,
+        "ended": trial.ended,
+        "attempts": [_attempt(attempt) for attempt in attempts],
+        "curve": [{"step": m.step, "name": m.name, "value": m.value, "attempt": m.fence} for m in metrics],
+    }
+
+
+def _search(study: StudyRecord) -> SearchSettings | None:
+    """Returns the settings that a study was last searched with; None for one that plain Optuna made."""
+    search = study.settings.get("search")
+    return SearchSettings.model_validate(search) if isinstance(search, Mapping) else None
+
+
+def _attempt(attempt: AttemptRecord) -> View:
+    return {
+        "attempt": attempt.fence,
+        "host": attempt.host,
+        "started": attempt.started,
+        "ended": attempt.ended,
+        "seconds": attempt.seconds,
+        "error": attempt.failure_class.value if attempt.failure_class else None,
+        "message": attempt.message,
+        "traceback": attempt.traceback,
+        "code_version": attempt.code_version,
+    }
+
+
+def _front(views: Sequence[View], reward: Reward) -> list[View]:
+    """Returns the views that no other dominates in (accuracy, MACs or params), by rising cost."""
+    cost = reward.cost if reward.cost in ("macs", "params") else "macs"
+    usable = [view for view in views if view["accuracy"] is not None and view[cost] is not None]
+    usable.sort(key=lambda view: (view[cost], -view["accuracy"], view["number"]))
+    front: list[View] = []
+    for view in usable:
+        if not front or view["accuracy"] > front[-1]["accuracy"]:
+            front.append(view)
+    return front
+
+
+def _reward(trial: TrialRecord, reward: Reward | None) -> float | None:
+    if trial.state is not TrialState.COMPLETE:
+        return None
+    if reward is None:
+        return trial.objectives[0] if trial.objectives else None
+    accuracy, cost = trial.metrics.get("accuracy"), _cost(trial, reward)
+    if reward.kind == "pareto" or accuracy is None or cost is None:
+        return None
+    return reward.scalar(accuracy, cost)
+
+
+def _cost(trial: TrialRecord, reward: Reward) -> float | None:
+    """Returns the cost that the reward wants; a latency stands with the metrics."""
+    return trial.costs.get(reward.cost, trial.metrics.get(reward.cost))
+
+
+def _error(trial: TrialRecord) -> str | None:
+    if trial.state is TrialState.CANCELLED:
+        return "cancelled"
+    if trial.state is not TrialState.FAILED:
+        return None
+    name = trial.failure_class.value if trial.failure_class else "failed"
+    return f"{name}: {trial.message}" if trial.message else name
+
+
+def _hours(sessions: Sequence[RunRecord], now: float) -> float:
+    """Returns for how many hours sessions were at work; one that died counts until its lease ended."""
+    ends = (one.ended if one.ended is not None else min(now, one.lease_until) for one in sessions)
+    return sum(max(0.0, end - one.started) for end, one in zip(ends, sessions, strict=True)) / 3600
+
+
+def _parsed(text: str | None) -> object:
+    """Returns the fidelity as the object it is stored as, or the text itself."""
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
