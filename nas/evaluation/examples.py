@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from runs import FailureClass
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -18,6 +21,8 @@ SPLITS = ("train", "validation", "test")
 
 class DataError(ValueError):
     """Data that cannot be used as asked; one sentence with rule, value and remedy."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.USER_ERROR
 
 
 class UnreadableImage(ValueError):

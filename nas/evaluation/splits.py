@@ -93,5 +93,5 @@ def _check_splits(settings: DataSettings, examples: Examples, splits: NDArray[np
             total = int(np.sum(examples.labels == label))
             raise DataError(
                 f"every class needs an image in each split, but {examples.classes[label]!r}"
-                f" of {settings.name} has {total} in all and none for {name}; add images or take the class out"
+                f" of {settings.name} has {total} in all, none for {name}; add images or take the class out"
             )

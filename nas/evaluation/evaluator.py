@@ -1,0 +1,272 @@
+"""The evaluator that trains: a task in, a measurement out, a verified checkpoint behind every stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from nas.evaluation.data import MAX_RESIDENT_BYTES, Dataset, load
+from nas.evaluation.examples import DataError
+from nas.evaluation.feeding import Feed, open_feed
+from nas.evaluation.latency import latency
+from nas.evaluation.optimisation import module_bytes
+from nas.evaluation.scores import InputScale, Score, score
+from nas.evaluation.splits import training_share
+from nas.evaluation.training import Diverged, Training
+from nas.interfaces import Measurement, Progress, StopTraining, Task
+from nas.settings import DataSettings, Recipe
+from runs.artifacts import ArtifactStore
+from search_space.architecture import Architecture
+from search_space.build import build
+
+_MAX_FEEDS = 4  # resolutions of one data set that are kept ready at once
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatorOptions:
+    """How a worker trains, as far as results do not depend on it.
+
+    Args:
+        device: `auto` takes a GPU where there is one; or a torch device.
+        checkpoint_interval_s: shortest time between two epoch checkpoints; 0 keeps one for every epoch.
+        keeps_weights: whether final weights go to the artifact store.
+        measures_latency: whether the finished network is timed on this machine.
+        cache: folder of decoded images; None is the platform's cache folder.
+        max_resident_bytes: larger splits are streamed from disk.
+        num_loader_workers: processes that read ahead of a streamed split.
+    """
+
+    device: str = "auto"
+    checkpoint_interval_s: float = 10.0
+    keeps_weights: bool = True
+    measures_latency: bool = False
+    cache: str | None = None
+    max_resident_bytes: int = MAX_RESIDENT_BYTES
+    num_loader_workers: int = 0
+
+
+class TrainingEvaluator:
+    """Trains each task's architecture and scores it on the validation images (`nas.interfaces.Evaluator`).
+
+    A task is a function of its fields: what ran before in the process, interruptions, streaming and checkpoints
+    change nothing, and on one kind of CPU with one number of threads its result repeats bit for bit. Weights,
+    order, augmentation and dropout all follow from `task.seed`, which the driver derives from the study's seed,
+    the architecture's digest and the fidelity.
+
+    Checkpoints stay in the store when a task is done, so that a result that is lost on its way costs little;
+    the driver drops them once it has recorded it.
+
+    Example:
+        >>> evaluator = TrainingEvaluator(EvaluatorOptions(device="cpu"))
+    """
+
+    def __init__(self, options: EvaluatorOptions | None = None) -> None:
+        self._options = options or EvaluatorOptions()
+        self._ready: _Ready | None = None
+
+    def __reduce__(self) -> tuple[type[TrainingEvaluator], tuple[EvaluatorOptions]]:
+        return TrainingEvaluator, (self._options,)  # loaded data do not travel
+
+    def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
+        """Trains and returns the validation accuracy after the last epoch.
+
+        A stop that is asked for at the last epoch comes too late: the measurement is returned.
+
+        Raises:
+            StopTraining: `report` returned False; the epoch's checkpoint is safe.
+            Diverged: the loss is no longer finite, or far beyond that of guessing.
+            DataError: data and architecture do not fit together, or the data cannot be read.
+        """
+        attempt = _Attempt(task, report, self._options.checkpoint_interval_s)
+        architecture = without_auxiliary(Architecture.from_json(task.architecture))
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True):
+            training, validation, scale = self._prepared(task, architecture)
+            resumed_from = attempt.resume(training)
+            result = attempt.run(training, validation, scale)
+        weights = attempt.stored_weights(training.scored) if self._options.keeps_weights else None
+        latency_ms = None
+        if self._options.measures_latency:
+            side, channels = architecture.resolution, architecture.input_channels
+            latency_ms = latency(training.scored, resolution=side, input_channels=channels).median_ms
+        return Measurement(
+            key=task.key,
+            accuracy=result.accuracy,
+            loss=result.loss,
+            epoch=training.epoch,
+            seconds=attempt.seconds,
+            num_examples=result.num_examples,
+            resumed_from=resumed_from,
+            weights=weights,
+            latency_ms=latency_ms,
+        )
+
+    def _prepared(self, task: Task, architecture: Architecture) -> tuple[Training, Feed, InputScale]:
+        """Returns the training before its first epoch, the images it is scored on, and the input scale."""
+        ready = self._data(task.data)
+        dataset = ready.dataset
+        resolution = served_resolution(dataset, architecture, task.fidelity.resolution)
+        train, validation = self._feeds(ready, resolution)
+        scale = InputScale(dataset.mean, dataset.std)
+        training = Training(
+            untrained(architecture, dataset, resolution, task.recipe, task.seed).to(ready.device),
+            task.recipe,
+            feed=train,
+            indices=training_share(dataset.train.labels, task.fidelity.share, task.data.seed),
+            scale=scale,
+            num_classes=dataset.num_classes,
+            num_epochs=task.fidelity.epochs,
+            seed=task.seed,
+        )
+        return training, validation, scale
+
+    def _data(self, settings: DataSettings) -> _Ready:
+        """Returns the data set, loaded when it is not the last one used."""
+        if self._ready is None or self._ready.settings != settings:
+            self._ready = None  # frees the last one first
+            options = self._options
+            cache = None if options.cache is None else Path(options.cache)
+            dataset = load(settings, cache=cache, max_resident_bytes=options.max_resident_bytes)
+            self._ready = _Ready(settings, dataset, chosen_device(options.device), {})
+        return self._ready
+
+    def _feeds(self, ready: _Ready, resolution: int) -> tuple[Feed, Feed]:
+        """Returns the feeds of training and validation images at a resolution, made on first use."""
+        if resolution not in ready.feeds:
+            if len(ready.feeds) == _MAX_FEEDS:
+                del ready.feeds[next(iter(ready.feeds))]
+            train, validation = (
+                open_feed(
+                    split,
+                    resolution=resolution,
+                    device=ready.device,
+                    num_workers=self._options.num_loader_workers,
+                )
+                for split in (ready.dataset.train, ready.dataset.validation)
+            )
+            ready.feeds[resolution] = train, validation
+        return ready.feeds[resolution]
+
+
+def chosen_device(name: str) -> torch.device:
+    """Returns the device of this name; `auto` is the first GPU, or the CPU where there is none."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def without_auxiliary(architecture: Architecture) -> Architecture:
+    """Returns the architecture with its main classifier only: auxiliary ones are not trained here."""
+    return dataclasses.replace(architecture, auxiliary=())
+
+
+def served_resolution(dataset: Dataset, architecture: Architecture, resolution: int | None) -> int:
+    """Returns the side of the images that a network is trained on: the fidelity's, or the architecture's own.
+
+    Raises:
+        DataError: the images would have to be enlarged, or the architecture is for other images.
+    """
+    side = resolution or architecture.resolution
+    if side > dataset.resolution:
+        raise DataError(
+            f"images are only made smaller for a network, but it asks for {side} pixels"
+            f" and {dataset.name} is served at {dataset.resolution}; set data.resolution to {side} or more"
+        )
+    if (
+        architecture.num_classes != dataset.num_classes
+        or architecture.input_channels != dataset.input_channels
+    ):
+        raise DataError(
+            f"an architecture must have its data's classes and channels, but {dataset.name}"
+            f" has {dataset.num_classes} and {dataset.input_channels}, and the architecture is for"
+            f" {architecture.num_classes} and {architecture.input_channels}; make it with the data's numbers"
+        )
+    return side
+
+
+def untrained(
+    architecture: Architecture, dataset: Dataset, resolution: int, recipe: Recipe, seed: int
+) -> nn.Module:
+    """Returns the network with fresh weights drawn from `seed`, in channels_last."""
+    module = build(
+        architecture,
+        input_shape=(dataset.input_channels, resolution, resolution),
+        dropout=recipe.dropout,
+        drop_path=recipe.drop_path,
+        seed=seed % 2**63,
+    )
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """A data set with those of its feeds that are open, by resolution: (training, validation)."""
+
+    settings: DataSettings
+    dataset: Dataset
+    device: torch.device
+    feeds: dict[int, tuple[Feed, Feed]]
+
+
+class _Attempt:
+    """One go at a task: its clock, its checkpoints, its reports."""
+
+    def __init__(self, task: Task, report: Callable[[Progress], bool], checkpoint_interval_s: float) -> None:
+        self._task = task
+        self._report = report
+        self._interval_s = checkpoint_interval_s
+        self._store = None if task.checkpoints is None else ArtifactStore(task.checkpoints)
+        self._started = self._saved_at = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of this attempt so far, without those that `report` took."""
+        return time.perf_counter() - self._started
+
+    def resume(self, training: Training) -> int:
+        """Goes on from the newest sound checkpoint and returns its epoch; 0 where there is none."""
+        checkpoint = None if self._store is None else self._store.load_checkpoint(self._task.key)
+        if checkpoint is not None:
+            training.restore(checkpoint.files)
+        return training.epoch
+
+    def run(self, training: Training, validation: Feed, scale: InputScale) -> Score:
+        """Trains the epochs that are left and returns the score after the last."""
+        result = None
+        while training.epoch < self._task.fidelity.epochs:
+            training.run_epoch()
+            result = score(training.scored, validation, scale, mixed_precision=training.mixed_precision)
+            if not math.isfinite(result.loss):
+                raise Diverged(
+                    f"validation loss must be finite, but is {result.loss} after epoch {training.epoch};"
+                    " lower recipe.learning_rate"
+                )
+            self._report_epoch(training, result)
+        return result or score(training.scored, validation, scale, mixed_precision=training.mixed_precision)
+
+    def stored_weights(self, module: nn.Module) -> str | None:
+        """Returns the sha256 of the module's weights in the artifact store; None without a store."""
+        return None if self._store is None else self._store.put_bytes(module_bytes(module), kind="weights")
+
+    def _report_epoch(self, training: Training, result: Score) -> None:
+        seconds = self.seconds
+        progress = Progress(self._task.key, training.epoch, result.accuracy, result.loss, seconds)
+        goes_on = self._report(progress)
+        self._started += self.seconds - seconds
+        if training.epoch == self._task.fidelity.epochs:
+            return
+        is_due = time.perf_counter() - self._saved_at >= self._interval_s
+        if self._store is not None and (is_due or not goes_on):
+            self._store.save_checkpoint(self._task.key, training.epoch, training.files())
+            self._saved_at = time.perf_counter()
+        if not goes_on:
+            raise StopTraining

@@ -1,0 +1,156 @@
+"""One network's training, epoch by epoch, interruptible after each and exact when taken up again."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas.evaluation.augmentation import augmentation
+from nas.evaluation.feeding import Feed, Indices, shuffled_batches
+from nas.evaluation.optimisation import (
+    load_module,
+    load_optimizer,
+    make_optimizer,
+    module_bytes,
+    optimizer_files,
+    rate_factor,
+    update_average,
+)
+from nas.evaluation.randomness import seeded
+from nas.evaluation.scores import InputScale
+from nas.settings import Recipe
+from runs import FailureClass
+
+_CHECK_STEPS = 25  # steps between looks at the loss; each look waits for the GPU
+_EXPLODED = 10.0  # times the loss of guessing, ln(classes), beyond which a training is given up
+
+
+class Diverged(ArithmeticError):
+    """Training whose loss is not finite or far beyond that of guessing; tried again it would do the same."""
+
+    failure_class: ClassVar[FailureClass] = FailureClass.DIVERGED
+
+
+class Training:
+    """A module with its optimiser and average. Epoch k is a function of (seed, k) and the state before it.
+
+    Args:
+        module: on its device, in channels_last where it has images; trained in place.
+        recipe: how.
+        feed: training images on the same device.
+        indices: which of them are used, ascending.
+        scale: input scale.
+        num_classes: of the labels.
+        num_epochs: of the whole training, which the learning rate is spread over.
+        seed: of order, augmentation, dropout and stochastic depth.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        recipe: Recipe,
+        *,
+        feed: Feed,
+        indices: Indices,
+        scale: InputScale,
+        num_classes: int,
+        num_epochs: int,
+        seed: int,
+    ) -> None:
+        self.epoch = 0  # finished epochs
+        self._module = module
+        self._average = copy.deepcopy(module).requires_grad_(False) if recipe.ema_decay > 0.0 else None
+        self._optimizer = make_optimizer(module, recipe)
+        self._recipe = recipe
+        self._feed = feed
+        self._indices = indices
+        self._scale = scale
+        self._limit = _EXPLODED * math.log(num_classes)
+        self._steps_per_epoch = -(-len(indices) // recipe.batch_size)
+        self._num_steps = num_epochs * self._steps_per_epoch
+        self._seed = seed
+        self._augmented = augmentation(recipe.augmentation)
+        self._device = next(module.parameters()).device
+        self._mixed = recipe.mixed_precision and self._device.type == "cuda"
+
+    @property
+    def scored(self) -> nn.Module:
+        """The module whose accuracy counts: the moving average where the recipe has one."""
+        return self._module if self._average is None else self._average
+
+    @property
+    def mixed_precision(self) -> bool:
+        return self._mixed
+
+    def run_epoch(self) -> float:
+        """Trains one epoch and returns its mean training loss.
+
+        Raises:
+            Diverged: the loss is not finite, or more than ten times that of guessing.
+        """
+        self._module.train()
+        losses: list[Tensor] = []
+        step = self.epoch * self._steps_per_epoch
+        with seeded(self._device, self._seed, self.epoch + 1):
+            rng = np.random.default_rng((self._seed, self.epoch + 1))
+            for batch in self._feed.batches(shuffled_batches(self._indices, self._recipe.batch_size, rng)):
+                losses.append(self._step(step, *batch))
+                step += 1
+                if len(losses) % _CHECK_STEPS == 0:
+                    self._check(losses[-_CHECK_STEPS:])
+        self._check(losses[-_CHECK_STEPS:])
+        self.epoch += 1
+        return float(torch.stack(losses).mean())
+
+    def files(self) -> dict[str, bytes]:
+        """Returns the whole state after the last finished epoch, as safetensors and JSON."""
+        files = {"model.safetensors": module_bytes(self._module), **optimizer_files(self._optimizer)}
+        if self._average is not None:
+            files["average.safetensors"] = module_bytes(self._average)
+        return {**files, "training.json": json.dumps({"epoch": self.epoch}).encode()}
+
+    def restore(self, files: Mapping[str, bytes]) -> None:
+        """Goes back to the state that `files` gave, bit for bit on a CPU."""
+        load_module(self._module, files["model.safetensors"])
+        load_optimizer(self._optimizer, files)
+        if self._average is not None:
+            load_module(self._average, files["average.safetensors"])
+        self.epoch = int(json.loads(files["training.json"])["epoch"])
+
+    def _step(self, step: int, images: Tensor, labels: Tensor) -> Tensor:
+        """Takes one step of the optimiser and returns the batch's loss, still on the device."""
+        recipe = self._recipe
+        factor = rate_factor(step, self._num_steps, recipe.warmup_epochs * self._steps_per_epoch)
+        for group in self._optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * factor
+        loss = self._backward(self._scale.apply(self._augmented(images)), labels)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        if self._average is not None:
+            update_average(self._average, self._module, recipe.ema_decay, step)
+        return loss
+
+    def _backward(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Adds the batch's gradients and returns its loss."""
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
+            outputs = self._module(inputs)
+        smoothing = self._recipe.label_smoothing
+        loss = nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=smoothing)
+        torch.autograd.backward(loss)
+        return loss.detach()
+
+    def _check(self, losses: list[Tensor]) -> None:
+        mean = float(torch.stack(losses).mean())
+        if not mean <= self._limit:  # also when it is not a number
+            raise Diverged(
+                f"training loss must stay below {self._limit:.1f}, ten times that of guessing,"
+                f" but is {mean:.3g} in epoch {self.epoch + 1};"
+                " lower recipe.learning_rate or raise recipe.warmup_epochs"
+            )
