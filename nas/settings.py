@@ -68,9 +68,9 @@ class Recipe(_Table):
     optimizer: Literal["sgd", "rmsprop", "adamw"] = Field(
         "adamw", description="sgd (Nesterov 0.9), rmsprop (0.9, 0.9) or adamw"
     )
-    learning_rate: float = Field(4e-3, gt=0.0, description="peak, after warm-up")
+    learning_rate: float = Field(1e-2, gt=0.0, description="peak, after warm-up")
     weight_decay: float = Field(1e-4, ge=0.0, description="not applied to biases and normalisation")
-    batch_size: int = Field(128, ge=1, description="images a step")
+    batch_size: int = Field(32, ge=1, description="images a step")
     warmup_epochs: float = Field(1.0, ge=0.0, description="linear from zero, then cosine to zero")
     label_smoothing: float = Field(
         0.1, ge=0.0, lt=1.0, description="share of the target spread over all classes"

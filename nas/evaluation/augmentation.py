@@ -3,7 +3,8 @@
 `shift` and `crop-flip` are one gather each, written by hand because that took 0.9 ms for a batch of 128 where
 kornia took 2.5. `trivial` is TrivialAugment (Müller and Hutter, arXiv:2103.10158) and `rand` RandAugment
 (Cubuk et al., arXiv:1909.13719; 2 operations of magnitude 9), both kornia's. Its RandAugment draws one
-operation for a whole batch, where the paper draws for each image, so a batch is cut into groups of `_GROUP` images.
+operation for a whole batch, where the paper draws for each image, so a batch is cut into groups of `_GROUP`
+images.
 """
 
 from __future__ import annotations

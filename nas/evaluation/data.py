@@ -37,8 +37,8 @@ from nas.settings import DataSettings
 VERSION = 1  # of splitting and decoding; raised whenever cached arrays would change
 MAX_RESIDENT_BYTES = 2 << 30  # a split of more bytes is mapped from disk and streamed, not held in memory
 
-# Each module has `examples(settings, argument)`. It is imported when it is chosen: scikit-learn alone takes
-# two seconds, and every worker would wait for every source.
+# Each module has `examples(settings, argument)`. It is imported when it is chosen: `datasets` alone takes a
+# second, and every worker would wait for every source.
 _SOURCES = {
     "digits": "nas.evaluation.digits",
     "glyphs": "nas.evaluation.glyphs",

@@ -55,10 +55,10 @@ class EvaluatorOptions:
 class TrainingEvaluator:
     """Trains each task's architecture and scores it on the validation images (`nas.interfaces.Evaluator`).
 
-    A task is a function of its fields: what ran before in the process, interruptions, streaming and checkpoints
-    change nothing, and on one kind of CPU with one number of threads its result repeats bit for bit. Weights,
-    order, augmentation and dropout all follow from `task.seed`, which the driver derives from the study's seed,
-    the architecture's digest and the fidelity.
+    A task is a function of its fields: what ran before in the process, interruptions, streaming and
+    checkpoints change nothing, and on one kind of CPU with one number of threads its result repeats bit for
+    bit. Weights, order, augmentation and dropout all follow from `task.seed`, which the driver derives from
+    the study's seed, the architecture's digest and the fidelity.
 
     Checkpoints stay in the store when a task is done, so that a result that is lost on its way costs little;
     the driver drops them once it has recorded it.
