@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -86,14 +87,10 @@ class Database:
             with self._engine.connect().execution_options(nas_write=write) as connection, connection.begin():
                 yield connection
 
-    @contextlib.contextmanager
-    def opening(self) -> Iterator[Connection]:
-        """A connection outside any transaction, for statements that allow none; errors are named as ours."""
-        try:
-            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                yield connection
-        except sa.exc.DBAPIError as error:
-            raise self._named(error) from None
+    def vacuum_into(self, path: Path) -> None:
+        """Writes a consistent copy of a SQLite database to a new file; others may go on writing."""
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("VACUUM INTO :path"), {"path": str(path)})
 
     def close(self) -> None:
         self._engine.dispose()

@@ -86,3 +86,7 @@ class OlderSchema(SchemaError):
 
 class NotALedger(SchemaError):
     """The database holds tables of something else, or the file is no database."""
+
+
+class BackupNeeded(SchemaError):
+    """An upgrade that must not begin before the user has made a backup."""

@@ -14,7 +14,8 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from runs.states import FailureClass, TrialState
 
-SCHEMA_VERSION = 1  # of the code; the database's own stands in schema_info
+SCHEMA_VERSION = 1  # the newest migration; a database's own stands in its table VERSION_TABLE
+VERSION_TABLE = "schema_info"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -258,13 +259,4 @@ scaling_fit = sa.Table(
     sa.Column("created", Seconds, nullable=False),
     sa.Column("code_version", sa.Text, nullable=False),
     sa.Column("schema_version", sa.Integer, nullable=False),
-)
-
-schema_info = sa.Table(  # one row
-    "schema_info",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("code_version", sa.Text, nullable=False),
-    sa.Column("created", Seconds, nullable=False),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,7 @@ class Store:
         self.holdings = Holdings()  # the trials claimed here; shared with the Optuna view
         self._artifacts_url = artifacts
         self._optuna: OptunaView | None = None
+        weakref.finalize(self, database.close)  # a store that nobody closed leaves no connection behind
 
     def __repr__(self) -> str:
         return f"Store({self.url_safe!r})"
