@@ -98,7 +98,7 @@ def space_show(session: Session) -> None:
         settings.search.space,
         resolution=settings.data.resolution,
         num_classes=settings.data.num_classes or 10,
-        width=settings.search.width,
+        width=settings.search.width or 1.0,
     )
     if session.json:
         session.printer.json(view)

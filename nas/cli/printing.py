@@ -51,7 +51,7 @@ class Printer:
 
     def json(self, value: object) -> None:
         """Writes one JSON document to stdout; not a number and infinity become null."""
-        _write(sys.stdout, json.dumps(_finite(value), indent=2, ensure_ascii=True) + "\n")
+        _write(sys.stdout, json.dumps(_finite(value), indent=2, ensure_ascii=True, default=str) + "\n")
 
     def message(self, text: str) -> None:
         """Writes one line for people to stderr, unless the user wants quiet."""

@@ -54,20 +54,29 @@ class Session:
         return resolve(self.flags, environment(), config=file or self.config)
 
     def store(self, *, create: bool = False) -> Store:
-        """Returns the open ledger; only a search makes a new one."""
+        """Returns the open ledger; only a command that writes makes a new one."""
         from runs import open_store
+
+        found = self.configuration()
+        url = found.storage if create else self.require_storage()
+        return open_store(url, artifacts=found.settings.search.artifacts)
+
+    def require_storage(self) -> str:
+        """Returns the storage's URL; what is to be read must be there already.
+
+        Raises:
+            CommandError: a SQLite file is missing.
+        """
         from runs.address import parse
 
-        settings = self.configuration()
-        url = parse(settings.storage)
-        is_missing = url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists())
-        if is_missing and not create:
+        url = parse(self.configuration().storage)
+        if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
             raise CommandError(
                 f"the storage must be there to be read, got no file {url.database!r};"
                 " name another with --storage, or make it with `nas search`",
                 Exit.NOT_FOUND,
             )
-        return open_store(settings.storage, artifacts=settings.settings.search.artifacts)
+        return url.render_as_string(hide_password=False)
 
     def study(self, store: Store, name: str | None) -> StudyRecord:
         """Returns the study of this name; without one, that of the settings, or the one that changed last."""
