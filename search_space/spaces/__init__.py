@@ -1,4 +1,4 @@
-"""Search spaces: choices that decode to architectures, sampled, mutated, costed in batches and told apart by a hash."""
+"""Search spaces: choices that decode to architectures; sampling, mutation, batched costs and version hashes."""
 
 from search_space.spaces.base import Choice, Option, Point, SearchSpace, Values
 from search_space.spaces.costs import Costs

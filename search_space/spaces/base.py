@@ -1,11 +1,12 @@
 """A search space: an ordered tuple of categorical choices, and what a point of it decodes to.
 
-A point is a tuple of option indices, one per choice. It is what strategies mutate and databases store; the architecture
-is what `decode` makes of it. Several points may decode to one architecture (a choice may be unused), and then they
-have one digest.
+A point is a tuple of option indices, one per choice. It is what strategies mutate and databases store; the
+architecture is what `decode` makes of it. Several points may decode to one architecture (a choice may be
+unused), and then they have one digest.
 
-A user's own space is a subclass that sets `choices` and writes `architecture(values)`; all else follows from these two.
-A space whose network is a row of sections should derive from `StagedSpace`, which adds fast costs and exact sampling.
+A user's own space is a subclass that sets `choices` and writes `architecture(values)`; all else follows
+from these two. A space whose network is a row of sections should derive from `StagedSpace`, which adds fast
+costs and exact sampling.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -52,10 +53,16 @@ class Choice:
         if not isinstance(self.options, tuple) or not self.options:
             raise SpaceError(f"{self.name} needs a tuple of at least one option, got {shown(self.options)}")
         for option in self.options:
-            if type(option) not in (str, int, float, bool) or (isinstance(option, float) and not math.isfinite(option)):
-                raise SpaceError(f"an option of {self.name} must be a text, a finite number or a bool, got {shown(option)}")
+            if type(option) not in (str, int, float, bool) or (
+                isinstance(option, float) and not math.isfinite(option)
+            ):
+                raise SpaceError(
+                    f"an option of {self.name} must be a text, a finite number or a bool, got {shown(option)}"
+                )
         if len(set(map(_kind, self.options))) < len(self.options):
-            raise SpaceError(f"the options of {self.name} must differ, got {self.options}; remove the doubled one")
+            raise SpaceError(
+                f"the options of {self.name} must differ, got {self.options}; remove the doubled one"
+            )
 
     def index(self, option: Option) -> int:
         """Returns the position of `option`.
@@ -73,14 +80,14 @@ class Choice:
 class SearchSpace(ABC):
     """The choices, and the networks that they stand for.
 
-    Arguments:
+    Args:
         resolution: side of the square input in pixels (the largest one, where the space chooses it).
         num_classes: classes of the data.
         input_channels: channels of the image.
         width: factor on every base channel count of the space.
 
-    Guarantees: a space is a value: nothing changes it, and equal arguments give equal spaces. `sample`, `mutate` and
-    `crossover` stay inside; `point(values(p)) == p`; the random methods draw from `rng` alone.
+    Guarantees: a space is a value: nothing changes it, and equal arguments give equal spaces. `sample`,
+    `mutate` and `crossover` stay inside; `point(values(p)) == p`; the random methods draw from `rng` alone.
 
     Example:
         class Tiny(SearchSpace):
@@ -93,12 +100,20 @@ class SearchSpace(ABC):
     name: ClassVar[str]
     choices: tuple[Choice, ...]
 
-    def __init__(self, *, resolution: int, num_classes: int, input_channels: int = 3, width: float = 1.0) -> None:
-        for field, value in (("resolution", resolution), ("num_classes", num_classes), ("input_channels", input_channels)):
+    def __init__(
+        self, *, resolution: int, num_classes: int, input_channels: int = 3, width: float = 1.0
+    ) -> None:
+        for field, value in (
+            ("resolution", resolution),
+            ("num_classes", num_classes),
+            ("input_channels", input_channels),
+        ):
             if type(value) is not int or value < 1:
                 raise SpaceError(f"{field} must be a whole number of at least 1, got {shown(value)}")
         if type(width) not in (int, float) or not (math.isfinite(width) and width > 0.0):
-            raise SpaceError(f"width must be a finite number above 0, got {shown(width)}; 1.0 is the published width")
+            raise SpaceError(
+                f"width must be a finite number above 0, got {shown(width)}; 1.0 is the published width"
+            )
         self.resolution = resolution
         self.num_classes = num_classes
         self.input_channels = input_channels
@@ -106,7 +121,7 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def architecture(self, values: Values) -> Architecture:
-        """Returns the network that `values` (one option per choice, by name) stand for. It must depend on nothing else."""
+        """Returns the network that `values`, one option per choice, stand for; it may depend on nothing else."""
 
     @property
     def size(self) -> int:
@@ -127,7 +142,9 @@ class SearchSpace(ABC):
             raise SpaceError(f"a point of {self.name} has {len(self.choices)} indices, got {len(point)}")
         for index, choice in zip(point, self.choices, strict=True):
             if not 0 <= index < len(choice.options):
-                raise SpaceError(f"the index of {choice.name} must be in [0, {len(choice.options) - 1}], got {index}")
+                raise SpaceError(
+                    f"the index of {choice.name} must be in [0, {len(choice.options) - 1}], got {index}"
+                )
         return {choice.name: choice.options[index] for index, choice in zip(point, self.choices, strict=True)}
 
     def point(self, values: Values) -> Point:
@@ -161,23 +178,25 @@ class SearchSpace(ABC):
         """
         if self.size > ENUMERATED_SIZE:
             raise SpaceError(
-                f"{self.name} has {self.size:,} points and no inverse of `architecture`; write `encode` in its class, "
-                "or derive it from StagedSpace, which has one"
+                f"{self.name} has {self.size:,} points and no inverse of `architecture`; write `encode` in its "
+                "class, or derive it from StagedSpace, which has one"
             )
         for point in self.points():
             if self.decode(point) == architecture:
                 return point
         raise SpaceError(f"the architecture is none of the {self.size:,} points of {self.name}")
 
-    def sample(self, rng: np.random.Generator, *, macs: Window | None = None, params: Window | None = None) -> Point:
+    def sample(
+        self, rng: np.random.Generator, *, macs: Window | None = None, params: Window | None = None
+    ) -> Point:
         """Returns a random point: every point is equally likely; with windows, every point inside them.
 
-        Arguments:
+        Args:
             macs: lowest and highest number of multiply-adds, both included.
             params: lowest and highest number of parameters, both included.
 
-        A space that is not staged and has more than 10,000 points is sampled by bounded rejection, uniformly, and
-        where that finds nothing by a walk towards the window, which is not uniform.
+        A space that is not staged and has more than 10,000 points is sampled by bounded rejection,
+        uniformly, and where that finds nothing by a walk towards the window, which is not uniform.
 
         Raises:
             SpaceError: nothing was found in the window; the message has the reachable minimum and maximum.
@@ -188,14 +207,17 @@ class SearchSpace(ABC):
         return self._sample_within(rng, Windows(macs, params))
 
     def mutate(self, point: Point, rng: np.random.Generator) -> Point:
-        """Returns `point` with one choice, drawn uniformly, changed to another of its options, drawn uniformly.
+        """Returns `point` with one choice, drawn uniformly, changed to another of its options, drawn
+        uniformly.
 
         Raises:
             SpaceError: the space has a single point.
         """
         open_choices = [position for position, choice in enumerate(self.choices) if len(choice.options) > 1]
         if not open_choices:
-            raise SpaceError(f"a mutation needs a choice with two options, but {self.name} has a single point")
+            raise SpaceError(
+                f"a mutation needs a choice with two options, but {self.name} has a single point"
+            )
         position = open_choices[int(rng.integers(len(open_choices)))]
         other = int(rng.integers(len(self.choices[position].options) - 1))
         return (*point[:position], other + (other >= point[position]), *point[position + 1 :])
@@ -208,7 +230,7 @@ class SearchSpace(ABC):
     def costs(self, batch: NDArray[np.integer[Any]]) -> Costs:
         """Returns the costs of many points at once.
 
-        Arguments:
+        Args:
             batch: integers of shape [n, choices], one point a row.
 
         Raises:
@@ -219,12 +241,12 @@ class SearchSpace(ABC):
 
     @cached_property
     def version(self) -> str:
-        """A hash of the definition: settings, choices, and what probe points decode to; stored with a study."""
-        return fingerprint({key: value for key, value in self.describe().items() if key != "version"})
+        """A hash of the definition: settings, choices and what probe points decode to."""
+        return fingerprint(self._description)
 
     def describe(self) -> dict[str, Any]:
         """Returns the definition as plain JSON values; `difference` compares two of them."""
-        return self._description | {"version": fingerprint(self._description)}
+        return self._description | {"version": self.version}
 
     @cached_property
     def _description(self) -> dict[str, Any]:
@@ -258,11 +280,14 @@ class SearchSpace(ABC):
         rows = np.asarray(batch)
         if rows.ndim != 2 or rows.shape[1] != len(self.choices) or not np.issubdtype(rows.dtype, np.integer):
             raise SpaceError(
-                f"a batch must be integers of shape [n, {len(self.choices)}], got {rows.dtype} of shape {list(rows.shape)}"
+                f"a batch must be integers of shape [n, {len(self.choices)}], got {rows.dtype} of shape "
+                f"{list(rows.shape)}; give a row a point"
             )
         counts = np.array([len(choice.options) for choice in self.choices])
         if len(rows) and (rows.min() < 0 or bool((rows.max(axis=0) >= counts).any())):
-            raise SpaceError(f"every index of a batch must be inside its choice of {self.name}; check it with `values`")
+            raise SpaceError(
+                f"every index of a batch must be inside its choice of {self.name}; check it with `values`"
+            )
         return rows
 
 

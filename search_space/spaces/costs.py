@@ -1,9 +1,9 @@
 """Costs of many points at once, gathered from tables that the scalar arithmetic filled.
 
-A staged network's cost separates by section, given what enters the section. So a space is an automaton: the states
-before a section are the things that can enter it (shapes, and what the space carries along), the section's own options
-lead from a state to the next one, and the transition has a cost. MACs, parameters and activations add up along the
-path; peak memory is the maximum.
+A staged network's cost separates by section, given what enters the section. So a space is an automaton: the
+states before a section are the things that can enter it (shapes, and what the space carries along), the
+section's own options lead from a state to the next one, and the transition has a cost. MACs, parameters and
+activations add up along the path; peak memory is the maximum.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One section: for every entering state s and combination k of its own options, where it leads and what it costs."""
+    """One section: where every state s and combination k of its own options leads, and what that costs."""
 
     radices: tuple[int, ...]  # options of each of its choices; k counts them with the last running fastest
     following: NDArray[np.intp]  # [s, k]: the state after the section
@@ -50,7 +50,9 @@ class Table:
 
 def stacked(costs: Sequence[Cost]) -> Costs:
     """Returns single costs as arrays."""
-    return Costs(*(np.array([getattr(cost, quantity) for cost in costs], dtype=np.int64) for quantity in QUANTITIES))
+    return Costs(
+        *(np.array([getattr(cost, quantity) for cost in costs], dtype=np.int64) for quantity in QUANTITIES)
+    )
 
 
 def tabulate(
@@ -59,7 +61,7 @@ def tabulate(
 ) -> tuple[Table, ...]:
     """Returns the tables of all sections, by walking every transition between reachable states once.
 
-    Arguments:
+    Args:
         radices: for each section, the number of options of each of its choices.
         step: (section, own option indices, state) -> (cost, next state); the first state is None.
     """

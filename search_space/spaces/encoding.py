@@ -1,4 +1,4 @@
-"""The inverse of decoding for a space of sections: which choices make this network, or where it leaves the space."""
+"""The inverse of decoding for a space of sections: the choices of a network, or where it leaves the space."""
 
 from __future__ import annotations
 
@@ -29,12 +29,15 @@ class _Search:
     offers: list[Stage | None] = field(default_factory=list)  # None: the space's network ends there
     hopeless: set[tuple[int, int, Hashable]] = field(default_factory=set)
 
-    def find(self, section: int, position: int, carry: Hashable, allowed: Iterable[Point] | None = None) -> Point | None:
-        """Returns own indices of this and all later sections that make the layers from `position` on, or None."""
+    def find(
+        self, section: int, position: int, carry: Hashable, allowed: Iterable[Point] | None = None
+    ) -> Point | None:
+        """Returns the indices of this and later sections that make the layers from `position` on, or None."""
         if section == len(self.radices):
             if position == len(self.layers):
                 return ()
-            return self._missed(position, None)
+            self._missed(position, None)
+            return None
         if (section, position, carry) in self.hopeless:
             return None
         for own in allowed if allowed is not None else itertools.product(*map(range, self.radices[section])):
@@ -49,7 +52,8 @@ class _Search:
     def _matched(self, position: int, offered: Sequence[Stage]) -> int | None:
         for layer in offered:
             if position == len(self.layers) or self.layers[position] != layer:
-                return self._missed(position, layer)
+                self._missed(position, layer)
+                return None
             position += 1
         return position
 
@@ -69,7 +73,7 @@ def encoded(
 ) -> Point:
     """Returns the first point that decodes to `architecture`.
 
-    Arguments:
+    Args:
         radices: for each section, the number of options of each of its choices.
         section_at: (section, own option indices, carry) -> (stages, next carry).
         side_at: the input's side in pixels, given the first section's option indices.
@@ -95,7 +99,9 @@ def encoded(
         if ours != theirs:
             raise _leaves(name, f"it is {shown(theirs)}, the space has {shown(ours)}")
     if candidate != architecture:
-        raise _leaves("stages", "its layers are grouped otherwise; join neighbours that differ only in repeats")
+        raise _leaves(
+            "stages", "its layers are grouped otherwise; join neighbours that differ only in repeats"
+        )
     return point
 
 
@@ -121,7 +127,7 @@ def _paths(architecture: Architecture) -> list[str]:
 
 
 def _departure(search: _Search, paths: Sequence[str]) -> SpaceError:
-    """Returns the error about the layer at which no point goes on, by the fields of the offers nearest to it."""
+    """Returns the error about the layer at which no point goes on: the fields of what comes nearest to it."""
     if search.farthest == len(search.layers):
         return _leaves("its end", "every point has more stages there; add them")
     layer, path = _fields(search.layers[search.farthest]), paths[search.farthest]
@@ -141,7 +147,10 @@ def _departure(search: _Search, paths: Sequence[str]) -> SpaceError:
 def _fields(stage: Stage) -> dict[str, Any]:
     """Returns a layer's fields by path, the options' among them."""
     own = {name: getattr(stage, name) for name in ("block", "channels", "stride")}
-    options = {f"options.{part.name}": getattr(stage.options, part.name) for part in dataclasses.fields(stage.options)}
+    options = {
+        f"options.{part.name}": getattr(stage.options, part.name)
+        for part in dataclasses.fields(stage.options)
+    }
     return own | options
 
 

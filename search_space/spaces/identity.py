@@ -20,7 +20,7 @@ def fingerprint(document: Mapping[str, Any]) -> str:
 def decoding_digest(radices: Sequence[int], digest: Callable[[tuple[int, ...]], str]) -> str:
     """Returns a hash of what probe points decode to, so that a change of the decoding code is noticed.
 
-    Arguments:
+    Args:
         radices: number of options of each choice.
         digest: returns the architecture's digest of a point.
 
@@ -33,23 +33,27 @@ def decoding_digest(radices: Sequence[int], digest: Callable[[tuple[int, ...]], 
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Returns in words, a line each, how the space described by `new` differs from `old`; empty when it does not.
+    """Returns in words, a line each, how the space described by `new` differs from `old`; empty when it
+    does not.
 
-    Arguments:
+    Args:
         old, new: what `SearchSpace.describe` returned, then and now.
 
-    Example:
-        >>> difference({"width": 1.0, "choices": {"kernel": [3]}}, {"width": 1.0, "choices": {"kernel": [3, 5]}})
-        'the options of kernel were 3 and are now 3, 5'
+    Example: >>> difference({"width": 1.0, "choices": {"kernel": [3]}}, {"width": 1.0, "choices": {"kernel":
+        [3, 5]}}) 'the options of kernel were 3 and are now 3, 5'
     """
     lines = [
-        f"{field} was {old.get(field)} and is now {new.get(field)}" for field in SETTINGS if old.get(field) != new.get(field)
+        f"{field} was {old.get(field)} and is now {new.get(field)}"
+        for field in SETTINGS
+        if old.get(field) != new.get(field)
     ]
     before, after = old.get("choices", {}), new.get("choices", {})
     lines += _gone_and_new(list(before), list(after))
     for name in before:
         if name in after and before[name] != after[name]:
-            lines.append(f"the options of {name} were {_listed(before[name])} and are now {_listed(after[name])}")
+            lines.append(
+                f"the options of {name} were {_listed(before[name])} and are now {_listed(after[name])}"
+            )
     if not lines and list(before) != list(after):
         lines.append("the same choices stand in another order")
     if not lines and old.get("decoding") != new.get("decoding"):

@@ -1,16 +1,18 @@
-"""The MnasNet space: a factorised hierarchy of seven blocks, each with its own layer (Tan et al. 2019, sections 4.1-4.2).
+"""The MnasNet space: a factorised hierarchy of seven blocks, each with its own layer (Tan et al. 2019,
+sections 4.1-4.2).
 
-In a block one layer is chosen and repeated; only its first copy changes size and width. Filters and layer counts are
-relative to MobileNetV2's. With S = 432 options a block, the space has 432^7 = 2.8e18 points.
+In a block one layer is chosen and repeated; only its first copy changes size and width. Filters and layer
+counts are relative to MobileNetV2's. With S = 432 options a block, the space has 432^7 = 2.8e18 points.
 
 What the paper leaves open, and what is done here:
 - S = 432 counts the inverted bottleneck twice, with expansion 3 and 6, as the published networks use it.
-- Filters are rounded to multiples of 8 by the released code's rule; the factors 0.75 and 1.0 of 16 filters coincide.
+- Filters are rounded to multiples of 8 by the released code's rule; the factors 0.75 and 1.0 of 16 filters
+  coincide.
 - MobileNetV2 has one layer in the first and last block; there one layer fewer is one layer, too.
-- A skip joins the two ends of a layer where their widths agree: identity at stride 1 only, pooling (3x3 average, the
-  layer's stride) at any. Where no copy of the block can have one, the choice is unused.
-- `width` multiplies every filter count, stem and head included, so that small spaces have no oversized head (the
-  released code leaves the head at 1280 filters at every width).
+- A skip joins the two ends of a layer where their widths agree: identity at stride 1 only, pooling (3x3
+  average, the layer's stride) at any. Where no copy of the block can have one, the choice is unused.
+- `width` multiplies every filter count, stem and head included, so that small spaces have no oversized head
+  (the released code leaves the head at 1280 filters at every width).
 - For inputs below 97 pixels the earliest strides are dropped, so that the last map stays at least 4x4.
 """
 
@@ -95,7 +97,7 @@ class MnasNet(StagedSpace):
 
 
 def _layer(own: Values, skip: Skip) -> tuple[str, Options]:
-    """Returns the block and its options; a separable convolution is an inverted bottleneck without expansion."""
+    """Returns the block and its options; a separable convolution is a bottleneck without expansion."""
     kernel, ratio = int(own["kernel"]), float(own["se_ratio"])
     squeeze = SqueezeExcitation(ratio) if ratio else None
     if own["convolution"] == "conv":

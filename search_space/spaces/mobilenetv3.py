@@ -1,12 +1,15 @@
-"""The MobileNetV3 space of weight sharing: elastic kernel, expansion, depth and resolution (Cai et al. 2020, section 4.1).
+"""The MobileNetV3 space of weight sharing: elastic kernel, expansion, depth and resolution (Cai et al.
+2020, section 4.1).
 
-Five units of two to four layers, each layer with its own kernel and expansion, on MobileNetV3-Large's widths, strides
-and activations (Howard et al. 2019, table 1); here squeeze-excitation is chosen per unit, too. The choices of layers
-beyond a unit's depth are unused. The first layer of a unit changes size and width and is always there.
+Five units of two to four layers, each layer with its own kernel and expansion, on MobileNetV3-Large's
+widths, strides and activations (Howard et al. 2019, table 1); here squeeze-excitation is chosen per unit,
+too. The choices of layers beyond a unit's depth are unused. The first layer of a unit changes size and
+width and is always there.
 
-The head is MobileNetV3-Large's: a convolution to six times the last width, and a hidden layer of 1280 behind the mean.
-`width` multiplies every channel count, the hidden layer included. One set of strides serves all resolutions, so that
-weights can be shared among them: the earliest are dropped until the smallest resolution keeps a last map of 4x4.
+The head is MobileNetV3-Large's: a convolution to six times the last width, and a hidden layer of 1280
+behind the mean. `width` multiplies every channel count, the hidden layer included. One set of strides
+serves all resolutions, so that weights can be shared among them: the earliest are dropped until the
+smallest resolution keeps a last map of 4x4.
 """
 
 from __future__ import annotations
@@ -23,7 +26,13 @@ STEM_CHANNELS, HIDDEN_CHANNELS = 16, 1280
 LAST_EXPANSION = 6  # of the convolution before the mean
 CHANNELS = (24, 40, 80, 112, 160)  # of the units
 STRIDES = (2, 1, 2, 2, 2, 1, 2)  # of the stem, the fixed first layer and the units
-ACTIVATIONS: tuple[Literal["relu", "hard_swish"], ...] = ("relu", "relu", "hard_swish", "hard_swish", "hard_swish")
+ACTIVATIONS: tuple[Literal["relu", "hard_swish"], ...] = (
+    "relu",
+    "relu",
+    "hard_swish",
+    "hard_swish",
+    "hard_swish",
+)
 KERNELS, EXPANSIONS, DEPTHS = (3, 5, 7), (3, 4, 6), (2, 3, 4)
 RESOLUTION_SHARES = (4 / 7, 5 / 7, 6 / 7)  # 128, 160 and 192 of 224, besides the full one
 SMALLEST_RESOLUTION = 4
@@ -31,7 +40,8 @@ DIVISOR = 8
 
 
 class MobileNetV3(StagedSpace):
-    """The elastic space around MobileNetV3-Large; `resolution` is the largest of the four that it chooses from.
+    """The elastic space around MobileNetV3-Large; `resolution` is the largest of the four that it chooses
+    from.
 
     Choices: `resolution`; for unit u in 1..5 `unit{u}.depth`, `unit{u}.se`; for its layers l in 1..4
     `unit{u}.layer{l}.kernel` and `unit{u}.layer{l}.expansion`.
@@ -40,13 +50,21 @@ class MobileNetV3(StagedSpace):
     name = "mobilenetv3"
     conventions: ClassVar[Conventions] = Conventions(norm_eps=1e-3)
 
-    def __init__(self, *, resolution: int, num_classes: int, input_channels: int = 3, width: float = 1.0) -> None:
+    def __init__(
+        self, *, resolution: int, num_classes: int, input_channels: int = 3, width: float = 1.0
+    ) -> None:
         sides = {max(SMALLEST_RESOLUTION, 2 * round(resolution * share / 2)) for share in RESOLUTION_SHARES}
         self._sides = tuple(sorted({side for side in sides if side < resolution} | {resolution}))
         self._strides = adapted_strides(STRIDES, self._sides[0])
         units = (_unit_sections(number) for number in range(1, len(CHANNELS) + 1))
-        self.sections = ((Choice("resolution", self._sides),), *(section for unit in units for section in unit), ())
-        super().__init__(resolution=resolution, num_classes=num_classes, input_channels=input_channels, width=width)
+        self.sections = (
+            (Choice("resolution", self._sides),),
+            *(section for unit in units for section in unit),
+            (),
+        )
+        super().__init__(
+            resolution=resolution, num_classes=num_classes, input_channels=input_channels, width=width
+        )
 
     def side(self, values: Values) -> int:
         return int(values["resolution"])
@@ -62,7 +80,7 @@ class MobileNetV3(StagedSpace):
             return Section((self._head(),))
         unit, layer = divmod(index - 1, max(DEPTHS))
         own = {name.rpartition(".")[2]: value for name, value in values.items()}
-        depth, squeezed = carry if layer else (own["depth"], own["se"])
+        depth, squeezed = carry if layer else (int(own["depth"]), bool(own["se"]))
         handed_on = (depth, squeezed) if layer + 1 < max(DEPTHS) else None
         if layer >= depth:
             return Section((), handed_on)
@@ -102,4 +120,7 @@ def _unit_sections(number: int) -> list[tuple[Choice, ...]]:
         )
         for layer in range(1, max(DEPTHS) + 1)
     ]
-    return [(Choice(f"unit{number}.depth", DEPTHS), Choice(f"unit{number}.se", (False, True)), *layers[0]), *layers[1:]]
+    return [
+        (Choice(f"unit{number}.depth", DEPTHS), Choice(f"unit{number}.se", (False, True)), *layers[0]),
+        *layers[1:],
+    ]

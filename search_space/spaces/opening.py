@@ -29,9 +29,9 @@ def open_space(
 ) -> SearchSpace:
     """Returns a search space, with its first point decoded once as a check.
 
-    Arguments:
-        name: `mnasnet`, `mobilenetv3`, or `package.module:Class` for a class of yours; modules are also looked for
-            in the current folder.
+    Args:
+        name: `mnasnet`, `mobilenetv3`, or `package.module:Class` for a class of yours; modules are also
+            looked for in the current folder.
         resolution: side of the square input in pixels (the largest one, where the space chooses it).
         num_classes: classes of the data.
         input_channels: channels of the image.
@@ -47,17 +47,21 @@ def open_space(
     found = _own_class(name) if ":" in name else SPACES.get(name)
     if found is None:
         raise SpaceError(
-            f"the space must be built in or written package.module:Class, got {shown(name)}; {nearest(name, SPACES)}"
+            f"the space must be a built-in one or written package.module:Class, got {shown(name)}; "
+            f"{nearest(name, SPACES)}"
         )
     try:
-        space = found(resolution=resolution, num_classes=num_classes, input_channels=input_channels, width=width)
+        space = found(
+            resolution=resolution, num_classes=num_classes, input_channels=input_channels, width=width
+        )
         _check_choices(space, name)
         cost(space.decode((0,) * len(space.choices)))
     except SpaceError:
         raise
     except Exception as error:  # a user's class may raise anything
         raise SpaceError(
-            f"the first point of {name} must decode to a network, but its class raised {type(error).__name__}: {error}"
+            f"the first point of {name} must decode to a network, but its class raised "
+            f"{type(error).__name__}: {error}; correct it there"
         ) from error
     return space
 
@@ -69,16 +73,24 @@ def _own_class(name: str) -> type[SearchSpace]:
             module = importlib.import_module(module_name)
         except Exception as error:  # a user's module may raise anything
             raise SpaceError(
-                f"the module of {name} must be importable from {os.getcwd()}, but importing {module_name or 'it'} raised "
-                f"{type(error).__name__}: {error}"
+                f"the module of {name} must be importable from {os.getcwd()}, but importing it raised "
+                f"{type(error).__name__}: {error}; correct the name or the module"
             ) from error
     found = getattr(module, class_name, None)
     if found is None:
-        classes = [key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, SearchSpace)]
+        classes = [
+            key
+            for key, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, SearchSpace)
+        ]
         remedy = nearest(class_name, classes) if classes else "it defines no SearchSpace"
-        raise SpaceError(f"{module_name} must hold the class of {name}, got no {class_name or 'name'}; {remedy}")
+        raise SpaceError(
+            f"{module_name} must hold the class of {name}, got no {class_name or 'name'}; {remedy}"
+        )
     if not (isinstance(found, type) and issubclass(found, SearchSpace)):
-        raise SpaceError(f"{name} must be a class derived from search_space.SearchSpace, got {shown(found)}; derive it")
+        raise SpaceError(
+            f"{name} must be a class derived from search_space.SearchSpace, got {shown(found)}; derive it"
+        )
     if isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
         raise SpaceError(f"{name} must write every abstract method, but {missing} is missing; write it")
@@ -92,14 +104,18 @@ def _check_choices(space: SearchSpace, name: str) -> None:
     names = [choice.name for choice in choices]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        raise SpaceError(f"the choices of {name} must have different names, got {', '.join(doubled)} twice; rename one")
+        raise SpaceError(
+            f"the choices of {name} must have different names, got {', '.join(doubled)} twice; rename one"
+        )
     if not isinstance(getattr(space, "name", None), str):
-        raise SpaceError(f"{name} must set `name` to a text; write name = {shown(type(space).__name__.lower())} in the class")
+        raise SpaceError(
+            f"{name} must set `name` to a text; write name = {shown(type(space).__name__.lower())} in it"
+        )
 
 
 @contextmanager
 def _current_folder_on_path() -> Iterator[None]:
-    """Lets imports find modules in the current folder, as `python -m` does, and takes it off the path again."""
+    """Lets imports find modules in the current folder, as `python -m` does, until the block ends."""
     folder = os.getcwd()
     sys.path.insert(0, folder)
     try:

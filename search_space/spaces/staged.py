@@ -1,15 +1,16 @@
-"""Spaces whose networks are a row of sections: fast costs, exact sampling inside a budget, and an inverse of decoding.
+"""Spaces whose networks are a row of sections: fast costs, exact sampling in a budget, an inverse of decoding.
 
-A section turns its own choices, and what the section before handed on, into stages. That is all there is to write;
-because a section can see nothing else, its costs can be put into tables (see `costs.py`) without further proof.
+A section turns its own choices, and what the section before handed on, into stages. That is all there is to
+write; because a section can see nothing else, its costs can be put into tables (see `costs.py`) without
+further proof.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from search_space.graph import Conventions
 from search_space.spaces.base import Choice, Point, SearchSpace, Values
 from search_space.spaces.costs import Costs, Table, gather, tabulate
 from search_space.spaces.encoding import encoded
-from search_space.spaces.window import Plan, Windows
+from search_space.spaces.window import Windows, WindowSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Section:
 class StagedSpace(SearchSpace):
     """A space of sections. The very first stage is the stem, the very last the head.
 
-    A subclass sets `sections`, in its class body or before calling `__init__` here, and writes `section`. Equal
-    neighbouring stages are joined into one with more repeats, so that one network has one digest.
+    A subclass sets `sections`, in its class body or before calling `__init__` here, and writes `section`.
+    Equal neighbouring stages are joined into one with more repeats, so that one network has one digest.
 
     Example:
         class Tiny(StagedSpace):
@@ -48,21 +49,26 @@ class StagedSpace(SearchSpace):
                     return Section((Stage("stem", 1, 16, 2),))
                 if index == 2:
                     return Section((Stage("classifier", 1, 64),))
-                return Section((Stage("mbconv", values["depth"], 24, 2, MBConvOptions(kernel=values["kernel"])),))
+                options = MBConvOptions(kernel=values["kernel"])
+                return Section((Stage("mbconv", values["depth"], 24, 2, options),))
     """
 
     sections: tuple[tuple[Choice, ...], ...]
     conventions: ClassVar[Conventions] = Conventions()
 
-    def __init__(self, *, resolution: int, num_classes: int, input_channels: int = 3, width: float = 1.0) -> None:
-        super().__init__(resolution=resolution, num_classes=num_classes, input_channels=input_channels, width=width)
+    def __init__(
+        self, *, resolution: int, num_classes: int, input_channels: int = 3, width: float = 1.0
+    ) -> None:
+        super().__init__(
+            resolution=resolution, num_classes=num_classes, input_channels=input_channels, width=width
+        )
         self.choices = tuple(choice for own in self.sections for choice in own)
 
     @abstractmethod
     def section(self, index: int, values: Values, carry: Any) -> Section:
         """Returns the stages of section `index`, given its own choices and what the section before handed on.
 
-        Arguments:
+        Args:
             index: position in `sections`.
             values: options of this section's choices alone.
             carry: `Section.carry` of the section before; None for the first.
@@ -95,7 +101,7 @@ class StagedSpace(SearchSpace):
         """Returns the first point, in the order of the options, that decodes to `architecture`.
 
         Raises:
-            SpaceError: the architecture is not in the space; the message leads to the field where it leaves it.
+            SpaceError: the architecture is not in the space; the message leads to the field where it does.
         """
         return encoded(self._radices, self._section_at, self._side_at, self.decode, architecture)
 
@@ -118,7 +124,9 @@ class StagedSpace(SearchSpace):
     def _side_at(self, indices: Sequence[int]) -> int:
         return self.side(self._own_values(0, indices))
 
-    def _section_at(self, index: int, indices: Sequence[int], carry: Any) -> tuple[tuple[Stage, ...], Hashable]:
+    def _section_at(
+        self, index: int, indices: Sequence[int], carry: Any
+    ) -> tuple[tuple[Stage, ...], Hashable]:
         made = self.section(index, self._own_values(index, indices), carry)
         return made.stages, made.carry
 
@@ -137,15 +145,15 @@ class StagedSpace(SearchSpace):
         return total, (shapes, carry)
 
     @cached_property
-    def _plan(self) -> Callable[[Windows], Plan]:
-        return lru_cache(maxsize=8)(lambda windows: Plan(self.tables, windows))
+    def _window_sampler(self) -> WindowSampler:
+        return WindowSampler(self.tables)
 
     def _sample_within(self, rng: np.random.Generator, windows: Windows) -> Point:
-        return self._plan(windows).draw(rng)
+        return self._window_sampler.draw(windows, rng)
 
 
 def joined(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Returns the same network with every stage that merely continues the one before it joined to that one."""
+    """Returns the same network with every stage that merely continues the one before joined to it."""
     runs: list[Stage] = []
     for stage in stages:
         last = runs[-1] if runs else None
@@ -157,12 +165,13 @@ def joined(stages: Sequence[Stage]) -> tuple[Stage, ...]:
 
 
 def adapted_strides(strides: Sequence[int], resolution: int, smallest: int = 4) -> tuple[int, ...]:
-    """Returns `strides` with the earliest ones set to 1, until the last map has a side of at least `smallest`.
+    """Returns `strides`, the earliest set to 1 until the last map's side is at least `smallest`.
 
-    Small images have no resolution to lose in front, and the late strides keep the wide layers cheap; so the strides are
-    dropped from the image onwards, as small-image variants of these networks do. A stride gives ceil(side / stride).
+    Small images have no resolution to lose in front, and the late strides keep the wide layers cheap; so
+    the strides are dropped from the image onwards, as small-image variants of these networks do. A stride
+    gives ceil(side / stride).
 
-    Arguments:
+    Args:
         strides: of the stages in order.
         resolution: side of the input in pixels.
         smallest: side of the last map in pixels that must be kept; an input below it keeps no stride.
