@@ -51,9 +51,7 @@ def scale(
         if not (isinstance(factor, int | float) and 0.0 < factor <= 100.0):
             raise ArchitectureError(name, f"must be a factor in (0, 100], got {factor}; 1 leaves it as it is")
     side = max(1, round(architecture.resolution * resolution))
-    deeper = tuple(
-        replace(stage, repeats=math.ceil(round(stage.repeats * depth, 9))) for stage in architecture.stages
-    )
+    deeper = tuple([_deeper(stage, depth) for stage in architecture.stages])
     grown = replace(architecture, resolution=side, stages=deeper)
     if width == 1.0:
         return grown
@@ -64,10 +62,26 @@ def scale(
     return replace(
         grown,
         stem=_wider(grown.stem, widen),
-        stages=tuple([_wider(stage, widen) for stage in grown.stages]),
+        stages=tuple([wide for stage in grown.stages for wide in _wider_copies(stage, widen)]),
         head=_wider(grown.head, widen),
         auxiliary=tuple([Auxiliary(extra.after, _wider(extra.head, widen)) for extra in grown.auxiliary]),
     )
+
+
+def _deeper(stage: Stage, depth: float) -> Stage:
+    """Returns a stage with its repeats scaled, rounded up (past what floating point adds to 1.1 * 10)."""
+    if not BLOCKS[stage.block].deepens:
+        return stage
+    return replace(stage, repeats=math.ceil(round(stage.repeats * depth, 9)))
+
+
+def _wider_copies(stage: Stage, widen: Widen) -> list[Stage]:
+    """Returns a stage with its channels scaled; the last copy apart when it keeps what the head sees."""
+    if not BLOCKS[stage.block].keeps_features(stage.options):
+        return [_wider(stage, widen)]
+    last = replace(stage, repeats=1, stride=stage.stride if stage.repeats == 1 else 1)
+    before = [_wider(replace(stage, repeats=stage.repeats - 1), widen)] if stage.repeats > 1 else []
+    return [*before, last]
 
 
 def _wider(stage: Stage, widen: Widen) -> Stage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from search_space.blocks.parts import (
     Groups,
@@ -16,6 +17,7 @@ from search_space.blocks.parts import (
 )
 from search_space.graph import Builder, Carry
 from search_space.operators import ActivationKind, Conv2d, LocalResponseNorm, Padding
+from search_space.schema import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class ConvOptions(Options):
     norm: bool = True
     bias: bool = False
     groups: Groups = 1
-    padding: int | None = None  # pixels on each side; None: the network's convention
+    padding: Annotated[int, Range(0, 64)] | None = None  # pixels on each side; None: the network's convention
     local_response_norm: bool = False
     squeeze: SqueezeExcitation | None = None
     skip: Skip = "none"

@@ -11,10 +11,13 @@ from search_space.operators import (
     ActivationKind,
     AdaptiveAveragePool,
     AveragePool,
+    Concat,
     Conv2d,
     Dropout,
     Flatten,
+    Gather,
     Linear,
+    LocalResponseNorm,
     MaxPool,
     Padding,
 )
@@ -41,6 +44,7 @@ class PoolOptions(Options):
     kind: Literal["max", "average"] = "max"
     padding: Annotated[int, Range(0, 15)] = 0
     ceil: bool = False  # keep the last, partial window
+    local_response_norm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,23 @@ class ClassifierOptions(Options):
 
     activation: ActivationKind = "relu"
     channels_width: Literal["scaled", "fixed", "at_least"] = "scaled"
-    norm_first: bool = False  # normalise and activate the map before anything else (pre-activation networks)
+    entry: Literal["none", "activation", "norm"] = "none"  # activate the map, or normalise and activate it
+    joins_carry: bool = False  # all carried maps are one, along the channels (DPN)
     hidden: tuple[Width, ...] = ()  # widths of activated linear layers after pooling
     hidden_width: Literal["scaled", "fixed"] = "fixed"
-    hidden_dropout: bool = False  # dropout before every hidden layer too
+    dropout: Literal["last", "after_hidden", "before_hidden"] = "last"  # last: before the last layer only
+    condensed: bool = False  # an index layer keeps half of the features (CondenseNet's released models)
     pooled_size: Annotated[int, Range(1, 64)] = 1  # pool to this many regions a side
     bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AuxiliaryClassifierOptions(Options):
+    """Average pool, pointwise convolution to the stage's channels, hidden layer, dropout, linear layer."""
+
+    hidden: Width = 1024
+    norm: bool = False
+    adaptive: bool = False  # pool to 4x4 regions (torchvision) instead of by 5x5 windows of stride 3
 
 
 def stem(b: Builder, carry: Carry, channels: int, stride: int, options: StemOptions) -> Carry:
@@ -82,26 +97,50 @@ def stem(b: Builder, carry: Carry, channels: int, stride: int, options: StemOpti
 def pool(b: Builder, carry: Carry, channels: int, stride: int, options: PoolOptions) -> Carry:
     """Pooling between stages."""
     operator = MaxPool if options.kind == "max" else AveragePool
-    return (b.add("pool", operator(options.kernel, stride, options.padding, options.ceil), carry[0]),)
+    x = b.add("pool", operator(options.kernel, stride, options.padding, options.ceil), carry[0])
+    return (b.add("response_norm", LocalResponseNorm(), x) if options.local_response_norm else x,)
 
 
 def classifier(b: Builder, carry: Carry, channels: int, stride: int, options: ClassifierOptions) -> Carry:
     """Class scores from the last map."""
     x = carry[0]
-    if options.norm_first:
-        x = b.activate(b.norm(x, "norm"), "norm_activation", options.activation)
+    if options.joins_carry and len(carry) > 1:
+        x = b.add("join", Concat(), *carry)
+    if options.entry != "none":
+        x = b.norm(x, "norm") if options.entry == "norm" else x
+        x = b.activate(x, "activation", options.activation)
     if channels:
         x = b.conv_norm(x, "conv", Conv2d(channels, 1), options.activation)
     x = b.add("pool", AdaptiveAveragePool(options.pooled_size), x)
     x = b.add("flatten", Flatten(), x)
-    for index, width in enumerate(options.hidden):
-        if options.hidden_dropout:
-            x = b.add(f"hidden{index + 1}_dropout", Dropout(), x)
-        x = b.add(f"hidden{index + 1}", Linear(width), x)
-        x = b.activate(x, f"hidden{index + 1}_activation", options.activation)
-    if not options.hidden_dropout:
+    for index, width in enumerate(options.hidden, 1):
+        if options.dropout == "before_hidden":
+            x = b.add(f"hidden{index}_dropout", Dropout(), x)
+        x = b.activate(
+            b.add(f"hidden{index}", Linear(width), x), f"hidden{index}_activation", options.activation
+        )
+        if options.dropout == "after_hidden":
+            x = b.add(f"hidden{index}_dropout", Dropout(), x)
+    if options.condensed:
+        x = b.add("index", Gather(x.shape[0] // 2), x)
+    if options.dropout == "last":
         x = b.add("dropout", Dropout(), x)
     return (b.add("linear", Linear(b.num_classes, options.bias), x),)
+
+
+def auxiliary_classifier(
+    b: Builder, carry: Carry, channels: int, stride: int, options: AuxiliaryClassifierOptions
+) -> Carry:
+    """Class scores from a map in the middle of the network."""
+    x = b.add("pool", AdaptiveAveragePool(4) if options.adaptive else AveragePool(5, 3), carry[0])
+    if options.norm:
+        x = b.conv_norm(x, "conv", Conv2d(channels, 1), "relu")
+    else:
+        x = b.activate(b.add("conv", Conv2d(channels, 1, bias=True), x), "conv_activation", "relu")
+    x = b.add("flatten", Flatten(), x)
+    x = b.activate(b.add("hidden", Linear(options.hidden), x), "hidden_activation", "relu")
+    x = b.add("dropout", Dropout(), x)
+    return (b.add("linear", Linear(b.num_classes), x),)
 
 
 def widen_stem(options: StemOptions, widen: Widen) -> StemOptions:

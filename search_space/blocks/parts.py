@@ -53,6 +53,11 @@ def widened(channels: int, options: Any, widen: Widen) -> int:
     return widen(channels)
 
 
+def never(options: Any) -> bool:
+    """Returns False: all copies of a stage scale alike."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A registered block: its options' type, how it is written as operators, how it scales."""
@@ -61,6 +66,8 @@ class Block:
     lower: Lowering
     widen: Callable[[Any, Widen], Any] = unchanged  # of the widths in its options
     widen_channels: Callable[[int, Any, Widen], int] = widened  # of its stage's channels
+    deepens: bool = True  # its stage's repeats follow the depth of the network
+    keeps_features: Callable[[Any], bool] = never  # the stage's last copy gives unscaled channels
     head: bool = False  # it gives class scores, and nothing follows it
     keeps_channels: bool = False  # its stage may say channels 0: as many as enter
 
