@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:]*):([^@/]*)@")
+_PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@:]*):([^/]*)@")
 _PASSWORD_IN_QUERY = re.compile(r"((?:^|[?&])[^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
 
 

@@ -45,23 +45,22 @@ class Printer:
     colour: bool | None = None
 
     def data(self, text: str) -> None:
-        """Writes one text to stdout as it is, but for unsafe characters in its lines."""
-        lines = (visible(line) for line in text.split("\n"))
-        _write(sys.stdout, "\n".join(lines) + "\n")
+        """Writes lines of text to stdout."""
+        _write(sys.stdout, _lines(text))
 
     def json(self, value: object) -> None:
         """Writes one JSON document to stdout; not a number and infinity become null."""
         _write(sys.stdout, json.dumps(_finite(value), indent=2, ensure_ascii=True, default=str) + "\n")
 
     def message(self, text: str) -> None:
-        """Writes one line for people to stderr, unless the user wants quiet."""
+        """Writes lines for people to stderr, unless the user wants quiet."""
         if not self.quiet:
-            _write(sys.stderr, visible(text) + "\n")
+            _write(sys.stderr, _lines(text))
 
     def error(self, sentence: str) -> None:
         """Writes an error to stderr, a line each."""
-        for line in sentence.splitlines() or [""]:
-            _write(sys.stderr, f"error: {visible(line)}\n")
+        for line in sentence.split("\n"):
+            _write(sys.stderr, _lines(f"error: {line}"))
 
     def table(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], title: str = "") -> None:
         """Writes rows as a table to stdout; numbers stand to the right."""
@@ -127,6 +126,10 @@ def shown(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(shown(item) for item in value)
     return str(value)
+
+
+def _lines(text: str) -> str:
+    return "".join(visible(line) + "\n" for line in text.split("\n"))
 
 
 def _write(stream: TextIO, text: str) -> None:
