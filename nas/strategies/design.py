@@ -15,6 +15,8 @@ from nas.reward import Reward
 Point = tuple[int, ...]  # one option index per choice, in the space's order
 Window = tuple[float, float]
 
+NUM_BANDS = 4  # of a window's costs: few, because a space prepares tables for every window it draws from
+
 
 class Choice(Protocol):
     """One categorical decision of a space."""
@@ -74,12 +76,27 @@ class Design:
         return self.reward is None or self.cost(point) <= self.reward.limit
 
     def draw(self, rng: np.random.Generator) -> Point:
-        """Returns a random point, inside the reward's window where the space can draw by that cost."""
+        """Returns a random point, inside the reward's window where the space can draw by that cost.
+
+        Most points of a space are near the upper end of a window, so one of `NUM_BANDS` bands of equal ratio is
+        drawn first and then a point in it; from the whole window where the band is empty.
+
+        Raises:
+            ValueError: the space has no point in the window.
+        """
         if self.reward is None or self.reward.cost not in ("macs", "params"):
             return self.space.sample(rng)
-        if self.reward.cost == "macs":
-            return self.space.sample(rng, macs=self.reward.window)
-        return self.space.sample(rng, params=self.reward.window)
+        edges = np.geomspace(*self.reward.window, NUM_BANDS + 1).tolist()
+        band = int(rng.integers(NUM_BANDS))
+        try:
+            return self._sample(rng, (edges[band], edges[band + 1]))
+        except ValueError:
+            return self._sample(rng, self.reward.window)
+
+    def _sample(self, rng: np.random.Generator, window: Window) -> Point:
+        if self.reward is not None and self.reward.cost == "params":
+            return self.space.sample(rng, params=window)
+        return self.space.sample(rng, macs=window)
 
     def mutated_values(self, values: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         """Returns values after the space's own mutation."""

@@ -43,7 +43,7 @@ class ToySpace:
             point = tuple(int(i) for i in rng.integers(4, size=self.num_choices))
             if macs is None or macs[0] <= self.costs([point]).macs[0] <= macs[1]:
                 return point
-        raise AssertionError("no point in the window")
+        raise ValueError("no point in the window")
 
     def mutate(self, point: tuple[int, ...], rng: np.random.Generator) -> tuple[int, ...]:
         place = int(rng.integers(self.num_choices))
