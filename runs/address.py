@@ -54,7 +54,7 @@ def parse(text: str) -> URL:
     except (sa.exc.ArgumentError, ValueError):
         raise BadStorage(
             "a storage must be a URL such as `sqlite:///nas.db` or `postgresql://user@host/database`,"
-            " got a text that is none (not shown: it may hold a password); add `sqlite:///` in front of a file's path"
+            " got something else (not shown: it may hold a password); write `sqlite:///` before a file's path"
         ) from None
     if url.drivername not in _DRIVERS:
         raise BadStorage(
@@ -114,13 +114,15 @@ def prepare_file(url: URL, *, magic: Callable[[Path], int | None] | None = None)
         return
     path = Path(url.database)
     if path.is_dir():
-        raise BadStorage(f"a SQLite storage must be a file, got the folder {path}; name a file in it, {path}/nas.db")
+        raise BadStorage(
+            f"a SQLite storage must be a file, got the folder {path}; name a file in it, {path}/nas.db"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = _NETWORK_FILE_SYSTEMS.get((magic or file_system_magic)(path.parent) or 0)
         if name is not None:
             raise BadStorage(
-                f"a SQLite storage must be on a local disk, got {path} on {name}, where SQLite's locks do not hold;"
+                f"a SQLite storage must be on a local disk, got {path} on {name}, where locks do not hold;"
                 " use a local path, or PostgreSQL for several hosts"
             )
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
@@ -135,7 +137,9 @@ def file_system_magic(folder: Path) -> int | None:
     """Returns statfs(2)'s f_type of `folder`; None where the system has no such call."""
     if platform.system() != "Linux":
         return None
-    buffer = ctypes.create_string_buffer(512)  # struct statfs is 120 bytes on 64 bits; f_type is its first word
+    buffer = ctypes.create_string_buffer(
+        512
+    )  # struct statfs is 120 bytes on 64 bits; f_type is its first word
     if ctypes.CDLL(None, use_errno=True).statfs(os.fsencode(folder), buffer) != 0:
         return None
     return int(ctypes.c_ulong.from_buffer(buffer).value & 0xFFFFFFFF)

@@ -1,7 +1,7 @@
 """The verbs that give, keep and return the right to work on a trial: begin, take, renew, release.
 
-A claim is a lease by the database's clock and a fence number, drawn in one transaction. Whoever holds the highest fence
-owns the trial; everything an older fence sends is refused.
+A claim is a lease by the database's clock and a fence number, drawn in one transaction. Whoever holds the
+highest fence owns the trial; everything an older fence sends is refused.
 """
 
 from __future__ import annotations
@@ -25,15 +25,37 @@ from runs.text import load
 _ACTIVE = (TrialState.LEASED, TrialState.RUNNING)
 
 
+class Watch:
+    """Whether a lease that seems over is still being renewed, seen by a clock that nobody can set.
+
+    SQLite's clock is the host's: after a step of an hour every lease seems over. So a lease whose owner may
+    be alive must stay unrenewed before our eyes for one lease time. PostgreSQL has one clock for all.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._seen: dict[int, tuple[float, float]] = {}  # by trial: its lease's end, since when
+
+    def is_abandoned(self, trial_id: int, lease_until: float, lease_s: float) -> bool:
+        """Returns whether this same end of the lease has been there for as long as a lease is."""
+        now = self._monotonic()
+        end, since = self._seen.get(trial_id, (lease_until, now))
+        self._seen[trial_id] = (lease_until, since if end == lease_until else now)
+        return end == lease_until and now - since >= lease_s
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """Who asks for claims, and for how long at a time."""
 
     owner: Owner
     lease_s: float
+    watch: Watch | None = None
 
 
-def begin(connection: Connection, study_id: int, attempts: Sequence[uuid.UUID], tenant: Tenant) -> tuple[Claim, ...]:
+def begin(
+    connection: Connection, study_id: int, attempts: Sequence[uuid.UUID], tenant: Tenant
+) -> tuple[Claim, ...]:
     """Adds one trial per attempt, leased to the tenant, with the study's next numbers."""
     study = studies.touch(connection, study_id, num_new=len(attempts))
     claims = []
@@ -56,7 +78,9 @@ def begin(connection: Connection, study_id: int, attempts: Sequence[uuid.UUID], 
 def begun(connection: Connection, attempts: Sequence[uuid.UUID]) -> tuple[Claim, ...] | None:
     """Returns the claims that `begin` or `take` made for these attempts; None when it never committed."""
     rows = connection.execute(
-        sa.select(trial.c.id, trial.c.study_id, trial.c.number, attempt.c.fence, attempt.c.id.label("attempt"))
+        sa.select(
+            trial.c.id, trial.c.study_id, trial.c.number, attempt.c.fence, attempt.c.id.label("attempt")
+        )
         .add_columns(trial.c.choices, attempt.c.started)
         .join_from(attempt, trial)
         .where(attempt.c.id.in_([str(one) for one in attempts]))
@@ -65,29 +89,22 @@ def begun(connection: Connection, attempts: Sequence[uuid.UUID]) -> tuple[Claim,
     return tuple(_claim(row, row.fence, row.attempt, row.started) for row in rows) or None
 
 
-def take(
-    connection: Connection,
-    study_id: int,
-    attempt_id: uuid.UUID,
-    tenant: Tenant,
-    *,
-    may_steal: Callable[[Row[Any]], bool] = lambda row: True,
-) -> Claim | None:
+def take(connection: Connection, study_id: int, attempt_id: uuid.UUID, tenant: Tenant) -> Claim | None:
     """Gives the tenant a trial whose owner is gone, else the first queued one, else None.
 
-    Gone is an owner whose lease is over, or whose process is known to have ended. A trial that has lost too many owners
-    is ended as failed instead: it may be what kills them.
+    Gone is an owner whose lease is over, or whose process is known to have ended. A trial that has lost too
+    many owners is ended as failed instead: it may be what kills them.
     """
-    if connection.execute(_ANY_FREE, {"the_study": study_id, "me": tenant.owner.token}).first() is None:
-        return None  # the usual case: no write, no lock
+    parameters = {"the_study": study_id, "me": tenant.owner.token}
+    if not any(_is_gone(row, tenant) for row in connection.execute(_HELD_BY_OTHERS, parameters).all()):
+        if connection.execute(_QUEUED, parameters).first() is None:
+            return None  # the usual case: nothing is written
     locked = studies.touch(connection, study_id)
-    rows = connection.execute(_ABANDONED, {"the_study": study_id, "me": tenant.owner.token}).all()
-    for row in rows:
-        gone = is_known_dead(row.owner) or (row.is_over and may_steal(row))
-        if gone and _evict(connection, locked, row):
+    for row in connection.execute(_HELD_BY_OTHERS.with_for_update(skip_locked=True), parameters).all():
+        if _is_gone(row, tenant) and _evict(connection, locked, row):
             return _seize(connection, locked, row, attempt_id, tenant)
-    row = connection.execute(_QUEUED, {"the_study": study_id}).first()
-    return None if row is None else _seize(connection, locked, row, attempt_id, tenant)
+    queued = connection.execute(_QUEUED.with_for_update(skip_locked=True), parameters).first()
+    return None if queued is None else _seize(connection, locked, queued, attempt_id, tenant)
 
 
 def take_queued(connection: Connection, trial_id: int, attempt_id: uuid.UUID, tenant: Tenant) -> Claim | None:
@@ -96,14 +113,19 @@ def take_queued(connection: Connection, trial_id: int, attempt_id: uuid.UUID, te
     if row is None or row.state != TrialState.QUEUED:
         return None
     locked = studies.touch(connection, row.study_id)
-    row = connection.execute(_SELECT.where(trial.c.id == trial_id, trial.c.state == TrialState.QUEUED)).one_or_none()
+    row = connection.execute(
+        _SELECT.where(trial.c.id == trial_id, trial.c.state == TrialState.QUEUED)
+    ).one_or_none()
     return None if row is None else _seize(connection, locked, row, attempt_id, tenant)
 
 
-def renew(connection: Connection, claims: Sequence[Claim], progress: Sequence[Progress], lease_s: float) -> list[Claim]:
+def renew(
+    connection: Connection, claims: Sequence[Claim], progress: Sequence[Progress], lease_s: float
+) -> list[Claim]:
     """Prolongs leases, stores steps; returns the claims that are lost."""
     revisions = {
-        study_id: studies.touch(connection, study_id).revision for study_id in sorted({c.study_id for c in claims})
+        study_id: studies.touch(connection, study_id).revision
+        for study_id in sorted({c.study_id for c in claims})
     }
     lost = []
     for claim in sorted(claims, key=lambda claim: claim.trial_id):
@@ -175,12 +197,26 @@ def num_failures(connection: Connection, trial_id: int, failure_class: FailureCl
     ).scalar_one()
 
 
-def _lease_s(locked: Row[Any], tenant: Tenant) -> float | None:
+def _is_gone(row: Row[*tuple[Any, ...]], tenant: Tenant) -> bool:
+    if is_known_dead(row.owner):
+        return True
+    return bool(row.is_over) and (
+        tenant.watch is None or tenant.watch.is_abandoned(row.id, row.lease_until, tenant.lease_s)
+    )
+
+
+def _lease_s(locked: Row[*tuple[Any, ...]], tenant: Tenant) -> float | None:
     """Plain Optuna renews no leases; its trials have none, as in its own storages."""
     return None if locked.space_version is None else tenant.lease_s
 
 
-def _seize(connection: Connection, locked: Row[Any], row: Row[Any], attempt_id: uuid.UUID, tenant: Tenant) -> Claim:
+def _seize(
+    connection: Connection,
+    locked: Row[*tuple[Any, ...]],
+    row: Row[*tuple[Any, ...]],
+    attempt_id: uuid.UUID,
+    tenant: Tenant,
+) -> Claim:
     fence = row.fence + 1
     now = connection.execute(
         trial.update()
@@ -200,7 +236,7 @@ def _seize(connection: Connection, locked: Row[Any], row: Row[Any], attempt_id: 
     return claim
 
 
-def _evict(connection: Connection, locked: Row[Any], row: Row[Any]) -> bool:
+def _evict(connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tuple[Any, ...]]) -> bool:
     """Ends the attempt of an owner that is gone; returns whether the trial may be tried again."""
     current = connection.execute(
         sa.select(attempt.c.id).where(attempt.c.trial_id == row.id, attempt.c.fence == row.fence)
@@ -216,7 +252,9 @@ def _evict(connection: Connection, locked: Row[Any], row: Row[Any]) -> bool:
     connection.execute(
         trial.update()
         .where(trial.c.id == row.id)
-        .values(state=TrialState.FAILED, ended=utc_now(), owner=None, lease_until=None, revision=locked.revision)
+        .values(
+            state=TrialState.FAILED, ended=utc_now(), owner=None, lease_until=None, revision=locked.revision
+        )
     )
     total = sa.select(sa.func.sum(attempt.c.seconds)).where(attempt.c.trial_id == row.id).scalar_subquery()
     connection.execute(
@@ -253,7 +291,7 @@ def _open_attempts(connection: Connection, claims: Sequence[Claim], owner: Owner
     )
 
 
-def _claim(row: Row[Any], fence: int, attempt_id: str, started: float) -> Claim:
+def _claim(row: Row[*tuple[Any, ...]], fence: int, attempt_id: str, started: float) -> Claim:
     return Claim(row.id, row.study_id, row.number, fence, attempt_id, load(row.choices), started)
 
 
@@ -271,25 +309,12 @@ _SELECT = sa.select(
     trial.c.id, trial.c.study_id, trial.c.number, trial.c.state, trial.c.fence, trial.c.owner, trial.c.choices
 )
 _OF_STUDY = (trial.c.study_id == sa.bindparam("the_study"), trial.c.ended.is_(None))
-_ANY_FREE = sa.select(trial.c.id).where(
-    *_OF_STUDY,
-    sa.or_(
-        trial.c.state == TrialState.QUEUED,
-        sa.and_(trial.c.lease_until.is_not(None), trial.c.owner != sa.bindparam("me")),
-    ),
-).limit(1)
-_ABANDONED = (
+_HELD_BY_OTHERS = (  # few: as many as are worked on
     _SELECT.add_columns((trial.c.lease_until < utc_now()).label("is_over"), trial.c.lease_until)
     .where(*_OF_STUDY, trial.c.lease_until.is_not(None), trial.c.owner != sa.bindparam("me"))
     .order_by(trial.c.number)
-    .with_for_update(skip_locked=True)
 )
-_QUEUED = (
-    _SELECT.where(*_OF_STUDY, trial.c.state == TrialState.QUEUED)
-    .order_by(trial.c.number)
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
+_QUEUED = _SELECT.where(*_OF_STUDY, trial.c.state == TrialState.QUEUED).order_by(trial.c.number).limit(1)
 _INSERT_TRIAL = (
     trial.insert()
     .values(
@@ -312,9 +337,7 @@ _INSERT_TRIAL = (
 _INSERT_ATTEMPT = attempt.insert().values(
     started=utc_now(), seconds=0.0, message="", traceback="", schema_version=SCHEMA_VERSION
 )
-_RENEW = held(trial.update()).values(
-    lease_until=_LEASE_END, revision=sa.bindparam("new_revision")
-)
+_RENEW = held(trial.update()).values(lease_until=_LEASE_END, revision=sa.bindparam("new_revision"))
 _RELEASE = held(trial.update()).values(
     state=TrialState.QUEUED, owner=None, lease_until=None, revision=sa.bindparam("new_revision")
 )

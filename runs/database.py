@@ -1,7 +1,7 @@
-"""The one door to the database: connections, transactions, its clock, and what is tried again after which error.
+"""The one door to the database: connections, transactions, its clock, and which errors are tried again.
 
-A write is one transaction that may end in doubt (the connection breaks around COMMIT). `write` then backs off, asks
-`recall` whether the work is already there, and only if it is not does it again.
+A write is one transaction that may end in doubt (the connection breaks around COMMIT). `write` then backs
+off, asks `recall` whether the work is already there, and only if it is not does it again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,20 +37,31 @@ _RETRYABLE_STATES = ("08", "40001", "40P01", "57P0")  # connection, serializatio
 _POSTGRES_FULL, _POSTGRES_READONLY = "53100", "25006"
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The host's two clocks; tests give their own."""
+
+    utc: Callable[[], float] = time.time  # seconds since 1970; may be set
+    monotonic: Callable[[], float] = time.monotonic
+
+
+HOST_CLOCK = Clock()
+
+
 class Database:
     """Connections to one database. May be shared between threads.
 
     Args:
         url: of SQLite or PostgreSQL, as `runs.address.parse` returns it.
         timeout_s: how long a transaction is tried again while the database is away.
-        clock: SQLite's clock, in UTC seconds; PostgreSQL has its server's own.
+        clock: SQLite's; PostgreSQL has its server's own.
     """
 
-    def __init__(self, url: URL, *, timeout_s: float = 60.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: URL, *, timeout_s: float = 60.0, clock: Clock = HOST_CLOCK) -> None:
         self.url = url
         self.timeout_s = timeout_s
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self._clock = clock
+        self.clock = clock
         # A database in memory has one connection, which threads take in turn.
         self._turn = threading.RLock() if self.is_sqlite and not url.database else None
         self._engine = self._new_engine()
@@ -57,7 +69,9 @@ class Database:
     def __repr__(self) -> str:
         return f"Database({safe_text(self.url)!r})"
 
-    def write(self, work: Callable[[Connection], T], *, recall: Callable[[Connection], T | None] | None = None) -> T:
+    def write(
+        self, work: Callable[[Connection], T], *, recall: Callable[[Connection], T | None] | None = None
+    ) -> T:
         """Returns what `work` returns, once its transaction is durable.
 
         Args:
@@ -96,19 +110,29 @@ class Database:
         self._engine.dispose()
 
     def named(self, error: sa.exc.DBAPIError) -> LedgerError | None:
-        """Returns our name for a failure of the storage; None when the statement is to blame, and so are we."""
+        """Returns our error for a failure of the storage; None when the statement is to blame: ours."""
         code = _sqlite_code(error.orig)
         state = getattr(error.orig, "sqlstate", None)
         where = safe_text(self.url)
-        reason = self._masked(str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer")
+        reason = self._masked(
+            str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer"
+        )
         if code == _SQLITE_FULL or state == _POSTGRES_FULL:
-            return StorageFull(f"the storage must have free space, got a full disk at {where}; free some and resume")
+            return StorageFull(
+                f"the storage must have free space, got a full disk at {where}; free some and resume"
+            )
         if code == _SQLITE_READONLY or state == _POSTGRES_READONLY:
-            return StorageReadOnly(f"the storage must be writable, got a read-only {where}; check its permissions")
+            return StorageReadOnly(
+                f"the storage must be writable, got a read-only {where}; check its permissions"
+            )
         if code == _SQLITE_NOTADB:
-            return NotALedger(f"the storage must be a SQLite database, got another file at {where}; name another path")
+            return NotALedger(
+                f"the storage must be a SQLite database, got another file at {where}; name another path"
+            )
         if isinstance(error, sa.exc.OperationalError) or _may_pass(error):
-            return StorageUnreachable(f"the storage must answer, got `{reason}` from {where}; is it running, and resume")
+            return StorageUnreachable(
+                f"the storage must answer, got `{reason}` from {where}; is it running, and resume"
+            )
         return None
 
     def _once(self, work: Callable[[Connection], T], *, write: bool) -> T:
@@ -129,7 +153,9 @@ class Database:
                         raise
                     raise ours from None  # the driver's own text may repeat the connection's parameters
             is_first = False
-            time.sleep(pause * random.uniform(0.5, 1.0))  # apart, so that waiting writers do not return together
+            time.sleep(
+                pause * random.uniform(0.5, 1.0)
+            )  # apart, so that waiting writers do not return together
             pause = min(2 * pause, longest)
 
     def _masked(self, text: str) -> str:
@@ -151,15 +177,17 @@ class Database:
         return engine
 
     def _set_up_sqlite(self, connection: sqlite3.Connection, record: object) -> None:
-        connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where sqlite3 guesses
-        connection.create_function("utc_now", 0, self._clock)
+        connection.isolation_level = (
+            None  # transactions begin where `_begin_sqlite` says, not where sqlite3 guesses
+        )
+        connection.create_function("utc_now", 0, self.clock.utc)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE takes the write lock at once: a transaction that reads first and writes later could find itself
-    # "locked" in the middle, where waiting does not help.
+    # IMMEDIATE takes the write lock at once: a transaction that reads first and writes later could find
+    # itself "locked" in the middle, where waiting does not help.
     write = connection.get_execution_options().get("nas_write", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
@@ -170,7 +198,7 @@ def _sqlite_code(error: BaseException | None) -> int | None:
 
 
 def _may_pass(error: sa.exc.DBAPIError) -> bool:
-    """Whether the same transaction may succeed later. Anything else is raised at once: a wrong statement is not an outage."""
+    """Whether the same transaction may succeed later; a wrong statement, for one, is no outage."""
     if isinstance(error.orig, sqlite3.Error):
         return _sqlite_code(error.orig) in _SQLITE_BUSY
     state = getattr(error.orig, "sqlstate", None)

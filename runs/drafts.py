@@ -55,10 +55,12 @@ class Holdings:
     def __init__(self) -> None:
         self.claims: dict[int, Claim] = {}
         self.drafts: dict[int, Draft] = {}
-        self.parameter_ids: dict[int, dict[tuple[str, str], int]] = {}  # read from each study, by name and text
+        self.parameter_ids: dict[
+            int, dict[tuple[str, str], int]
+        ] = {}  # read from each study, by name and text
 
     def add(self, claims: Iterable[Claim], *, are_new: bool) -> None:
-        """Notes claims just made. Of a new trial nothing is stored, so its draft is complete from the start."""
+        """Notes claims just made. Of a new trial nothing is stored, so its draft is complete at once."""
         for claim in claims:
             self.claims[claim.trial_id] = claim
             self.drafts.pop(claim.trial_id, None)
@@ -66,7 +68,7 @@ class Holdings:
                 self.drafts[claim.trial_id] = Draft(claim.started)
 
     def drop(self, claims: Iterable[Claim]) -> None:
-        """Forgets trials that have ended, were released or are lost; a later claim of the same trial stays."""
+        """Forgets trials that ended, were released or are lost; a later claim of the same trial stays."""
         for claim in claims:
             if self.claims.get(claim.trial_id) == claim:
                 del self.claims[claim.trial_id]

@@ -1,6 +1,6 @@
 """What can go wrong with the ledger: one tree of errors, each one sentence with rule, value and remedy.
 
-`exit_code` is what a command line ends with: 2 usage, 3 not found, 4 conflict, 5 storage unreachable, 6 schema.
+`exit_code` is what a command line ends with: 2 usage, 3 not found, 4 conflict, 5 unreachable, 6 schema.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class BadName(LedgerError, ValueError):
 
 
 class BadStorage(LedgerError, ValueError):
-    """A storage URL that cannot be used: unknown dialect, network file system, a folder in place of a file."""
+    """A storage URL that cannot be used: unknown dialect, network file system, a folder for a file."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Making and upgrading the schema: an empty database at first opening, an older one only on request, a newer one never.
+"""Making and upgrading the schema: of an empty database at once, an older one on request, a newer one never.
 
 Each happens in one transaction that only one process can be in (SQLite's write lock; PostgreSQL's advisory
 lock), so that several may open an empty database at once, and a killed upgrade leaves what was there.
@@ -92,12 +92,15 @@ def _version(connection: Connection) -> int | None:
         return None
     if VERSION_TABLE not in tables:
         raise NotALedger(
-            f"a storage must be empty or a ledger, got a database with other tables ({', '.join(sorted(tables)[:3])});"
+            "a storage must be empty or a ledger,"
+            f" got a database with other tables ({', '.join(sorted(tables)[:3])});"
             " name another one, or copy an Optuna storage with `nas db copy`"
         )
     text = connection.scalar(sa.text(f"select version_num from {VERSION_TABLE}"))
     if text is None or not str(text).isdigit():
-        raise NotALedger(f"a ledger's version must be a number, got {text!r}; restore the database from a backup")
+        raise NotALedger(
+            f"a ledger's version must be a number, got {text!r}; restore the database from a backup"
+        )
     return int(text)
 
 
@@ -140,8 +143,8 @@ def _backup(database: Database, version: int) -> Path:
 def _refuse_newer(version: int, where: str) -> None:
     if version > SCHEMA_VERSION:
         raise NewerSchema(
-            f"the storage must have schema version {SCHEMA_VERSION} or older, got {version} at {where}, written by"
-            " a newer version of this program; upgrade the program (`pip install --upgrade nas-compound`)"
+            f"the storage must have schema version {SCHEMA_VERSION} or older, got {version} at {where},"
+            " written by a newer version of this program; run `pip install --upgrade nas-compound`"
         )
 
 

@@ -14,7 +14,8 @@ _NAME = re.compile(r"[\w][\w .:@+-]{0,127}")
 def study_name(text: str) -> str:
     """Returns `text` in Unicode normal form C when it may name a study.
 
-    A name starts with a letter, a digit or `_`, goes on with those and ` . : @ + -`, and has at most 128 characters.
+    A name starts with a letter, a digit or `_`, goes on with those and ` . : @ + -`, ends without a space,
+    and has at most 128 characters.
 
     Raises:
         BadName: for every other text, including control and bidirectional characters.
@@ -25,8 +26,9 @@ def study_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text)
     if _NAME.fullmatch(name) is None or name != name.rstrip():
         raise BadName(
-            "a study name must start with a letter, digit or `_`, go on with those and ` .:@+-`, end without a space"
-            f" and have at most {MAX_NAME_LENGTH} characters, got {_shown(text)}; choose a plainer name"
+            "a study name must start with a letter, digit or `_`, go on with those and ` .:@+-`,"
+            f" end without a space and have at most {MAX_NAME_LENGTH} characters,"
+            f" got {_shown(text)}; choose a plainer name"
         )
     return name
 

@@ -1,4 +1,4 @@
-"""What Optuna's view remembers of one study: finished trials for good, the others until their revision rises."""
+"""What Optuna's view remembers of a study: finished trials for good, others until their revision rises."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from runs import states
 from runs.drafts import Draft
 from runs.text import load
 
-CONSTRAINT_PREFIX = "constraints:"  # as `optuna.trial.Trial.set_constraint` stores them; above zero = violated
+CONSTRAINT_PREFIX = (
+    "constraints:"  # as `optuna.trial.Trial.set_constraint` stores them; above zero = violated
+)
 
 _STATES: Mapping[states.TrialState, TrialState] = {
     states.TrialState.QUEUED: TrialState.WAITING,
@@ -50,7 +52,7 @@ class StudyCache:
     def __len__(self) -> int:
         return len(self._trials)
 
-    def learn(self, row: Row[Any]) -> None:
+    def learn(self, row: Row[*tuple[Any, ...]]) -> None:
         """Notes a stored distribution."""
         distribution = parsed(row.distribution)
         self._parameters[row.id] = distribution
@@ -75,17 +77,19 @@ class StudyCache:
         return self._trials[number] if 0 <= number < len(self._trials) else None
 
     def select(self, wanted: Container[TrialState] | None) -> list[FrozenTrial]:
-        """Returns the trials in these states by number; a new list. Few states are cheap, whatever the others hold."""
+        """Returns a new list of the trials in these states, by number; one state costs no look at others."""
         if wanted is None:
             return list(self._trials)
         parts = [trials for state, trials in self._finished.items() if state in wanted and trials]
-        unfinished = sorted((t for t in self._unfinished.values() if t.state in wanted), key=lambda t: t.number)
+        unfinished = sorted(
+            (t for t in self._unfinished.values() if t.state in wanted), key=lambda t: t.number
+        )
         parts += [unfinished] if unfinished else []
         if len(parts) == 1:
             return list(parts[0])
         return sorted((trial for part in parts for trial in part), key=lambda trial: trial.number)
 
-    def frozen(self, row: Row[Any], intermediate: Mapping[int, float]) -> FrozenTrial:
+    def frozen(self, row: Row[*tuple[Any, ...]], intermediate: Mapping[int, float]) -> FrozenTrial:
         """Returns a stored trial as Optuna sees it."""
         choices = load(row.choices)
         # Choices that did not come through Optuna have no distribution, and are no parameters to it.
@@ -169,7 +173,7 @@ def _local(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds)
 
 
-def _system_attrs(row: Row[Any]) -> dict[str, Any]:
+def _system_attrs(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     attrs: dict[str, Any] = load(row.system_attrs)
     constraints = load(row.constraints) or {}
     if row.state == states.TrialState.INFEASIBLE and not any(value > 0 for value in constraints.values()):

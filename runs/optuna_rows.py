@@ -1,4 +1,4 @@
-"""The statements that only Optuna's view needs: reading what is new, changing a trial of another process, templates."""
+"""The statements that only Optuna's view needs: news, changes to trials of other processes, templates."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class News:
     """What changed in a study since a revision."""
 
     revision: int
-    parameters: Sequence[Row[Any]]
-    trials: Sequence[Row[Any]]  # by number
+    parameters: Sequence[Row[*tuple[Any, ...]]]
+    trials: Sequence[Row[*tuple[Any, ...]]]  # by number
     intermediate: dict[int, dict[int, float]]  # by trial id and step
 
 
@@ -57,7 +57,7 @@ def news(connection: Connection, study_id: int, after_revision: int, after_param
     return News(revision, parameters, sorted(trials, key=lambda row: row.number), steps)
 
 
-def locate(connection: Connection, trial_id: int) -> Row[Any] | None:
+def locate(connection: Connection, trial_id: int) -> Row[*tuple[Any, ...]] | None:
     """Returns study, number, state, fence and current attempt of a trial."""
     return connection.execute(_LOCATE, {"the_trial": trial_id}).one_or_none()
 
@@ -90,7 +90,9 @@ def amend(connection: Connection, trial_id: int, change: Callable[[Draft], None]
     draft = draft_of(connection, trial_id)
     change(draft)
     connection.execute(
-        trial.update().where(trial.c.id == trial_id).values(revision=revision, **_columns(connection, study_id, draft))
+        trial.update()
+        .where(trial.c.id == trial_id)
+        .values(revision=revision, **_columns(connection, study_id, draft))
     )
     add_metrics(connection, [(trial_id, row.fence, s, INTERMEDIATE, v) for s, v in draft.new_steps.items()])
     return True
@@ -138,7 +140,9 @@ def insert(
             schema_version=SCHEMA_VERSION,
         )
     )
-    add_metrics(connection, [(trial_id, 1, step, INTERMEDIATE, value) for step, value in draft.intermediate.items()])
+    add_metrics(
+        connection, [(trial_id, 1, step, INTERMEDIATE, value) for step, value in draft.intermediate.items()]
+    )
     if state.is_finished:
         connection.execute(
             result.insert().values(
@@ -154,7 +158,9 @@ def insert(
             )
         )
         studies.account(connection, locked, {state: 1}, 0.0)
-    return Claim(trial_id, study_id, locked.num_trials - 1, 1, str(attempt_id), draft.choices, draft.started or 0.0)
+    return Claim(
+        trial_id, study_id, locked.num_trials - 1, 1, str(attempt_id), draft.choices, draft.started or 0.0
+    )
 
 
 def _columns(connection: Connection, study_id: int, draft: Draft) -> dict[str, str]:
@@ -192,8 +198,15 @@ _CHANGED = (
 )
 _LOCATE = (
     sa.select(
-        trial.c.id, trial.c.study_id, trial.c.number, trial.c.state, trial.c.fence, attempt.c.id.label("attempt")
+        trial.c.id,
+        trial.c.study_id,
+        trial.c.number,
+        trial.c.state,
+        trial.c.fence,
+        attempt.c.id.label("attempt"),
     )
-    .outerjoin_from(trial, attempt, sa.and_(attempt.c.trial_id == trial.c.id, attempt.c.fence == trial.c.fence))
+    .outerjoin_from(
+        trial, attempt, sa.and_(attempt.c.trial_id == trial.c.id, attempt.c.fence == trial.c.fence)
+    )
     .where(trial.c.id == sa.bindparam("the_trial"))
 )

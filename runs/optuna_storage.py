@@ -33,11 +33,15 @@ _FINISHED = {
     TrialState.PRUNED: states.TrialState.PRUNED,
     TrialState.FAIL: states.TrialState.FAILED,
 }
-_ANY = {TrialState.WAITING: states.TrialState.QUEUED, TrialState.RUNNING: states.TrialState.LEASED, **_FINISHED}
+_ANY = {
+    TrialState.WAITING: states.TrialState.QUEUED,
+    TrialState.RUNNING: states.TrialState.LEASED,
+    **_FINISHED,
+}
 
 
 class OptunaView(BaseStorage):
-    """What `Store.optuna` is. May be shared between threads; another process gets its own by opening the store."""
+    """What `Store.optuna` is. Threads may share it; another process opens the store for its own."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -57,7 +61,9 @@ class OptunaView(BaseStorage):
         """Adds a study without space or seed. Raises BadName, and DuplicatedStudyError."""
         name = f"no-name-{uuid.uuid4()}" if study_name is None else _checked(study_name)
         try:
-            return self._store.create_plain_study(name, [direction.name.lower() for direction in directions]).id
+            return self._store.create_plain_study(
+                name, [direction.name.lower() for direction in directions]
+            ).id
         except StudyExists as error:
             raise DuplicatedStudyError(str(error)) from None
 
@@ -93,7 +99,9 @@ class OptunaView(BaseStorage):
     def get_all_studies(self) -> list[FrozenStudy]:
         return [
             FrozenStudy(name, None, user_attrs, system_attrs, study_id, directions=_directions(directions))
-            for study_id, name, directions, user_attrs, system_attrs in self._store.database.read(studies.overview)
+            for study_id, name, directions, user_attrs, system_attrs in self._store.database.read(
+                studies.overview
+            )
         ]
 
     # Trials: writing
@@ -256,7 +264,7 @@ class OptunaView(BaseStorage):
                 cache.put(own)
         return cache
 
-    def _let_go(self, row: Row[Any]) -> None:
+    def _let_go(self, row: Row[*tuple[Any, ...]]) -> None:
         """Forgets a trial that the ledger no longer counts as ours."""
         claim = self._held.claims.get(row.id)
         if claim is not None and (row.fence > claim.fence or states.TrialState(row.state).is_finished):
@@ -277,7 +285,9 @@ class OptunaView(BaseStorage):
 
     def _draft(self, claim: Claim) -> Draft:
         if self._held.claims.get(claim.trial_id) != claim:
-            return self._store.database.read(lambda connection: optuna_rows.draft_of(connection, claim.trial_id))
+            return self._store.database.read(
+                lambda connection: optuna_rows.draft_of(connection, claim.trial_id)
+            )
         if claim.trial_id not in self._held.drafts:
             self._frozen.pop(claim.trial_id, None)
             self._held.drafts[claim.trial_id] = self._store.database.read(
@@ -310,7 +320,9 @@ class OptunaView(BaseStorage):
             change(draft)
             draft.mark()
             self.flush(FLUSH_AFTER_S)
-        elif not self._store.database.write(lambda connection: optuna_rows.amend(connection, trial_id, change)):
+        elif not self._store.database.write(
+            lambda connection: optuna_rows.amend(connection, trial_id, change)
+        ):
             self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
 
     def _foreign_claim(self, trial_id: int) -> Claim:
@@ -331,7 +343,9 @@ class OptunaView(BaseStorage):
 
     def _study_attributes(self, study_id: int, column: str) -> dict[str, Any]:
         with _missing_is_key_error():
-            return self._store.database.read(lambda connection: studies.attributes(connection, study_id, column))
+            return self._store.database.read(
+                lambda connection: studies.attributes(connection, study_id, column)
+            )
 
 
 class _missing_is_key_error:

@@ -1,4 +1,4 @@
-"""The verbs that move a trial on: start and finish, many to a transaction, and the flush of what Optuna has set."""
+"""The verbs that move trials on, many to a transaction: start, finish, and flush of what Optuna set."""
 
 from __future__ import annotations
 
@@ -18,14 +18,24 @@ from runs.metrics import INTERMEDIATE, add_metrics, dialect_insert
 from runs.owner import code_version
 from runs.parameters import parameter_ids
 from runs.records import Claim, Finished, Outcome, Start
-from runs.schema import SCHEMA_VERSION, Digest, Id, Json, Seconds, architecture, attempt, evaluation, result, trial, utc_now
+from runs.schema import (
+    SCHEMA_VERSION,
+    Digest,
+    Id,
+    Json,
+    Seconds,
+    architecture,
+    attempt,
+    evaluation,
+    result,
+    trial,
+    utc_now,
+)
 from runs.states import MAX_ATTEMPTS, TrialState
-from runs.text import dump, load
+from runs.text import dump
 
 
-def start(
-    connection: Connection, starts: Sequence[Start], holdings: Holdings, lease_s: float
-) -> list[Claim]:
+def start(connection: Connection, starts: Sequence[Start], holdings: Holdings, lease_s: float) -> list[Claim]:
     """Sets trials RUNNING with what is known of them; returns the claims that are lost."""
     lost = []
     for study_id, of_study in _by_study(starts, lambda one: one.claim):
@@ -89,7 +99,9 @@ def finished(connection: Connection, outcomes: Sequence[Outcome]) -> Finished | 
     ended = {
         row.id: row.failure_class
         for row in connection.execute(
-            sa.select(attempt.c.id, attempt.c.failure_class).where(attempt.c.id.in_(ids), attempt.c.ended.is_not(None))
+            sa.select(attempt.c.id, attempt.c.failure_class).where(
+                attempt.c.id.in_(ids), attempt.c.ended.is_not(None)
+            )
         )
     }
     accepted = tuple(o for o in outcomes if o.claim.attempt in with_result)
@@ -104,10 +116,10 @@ def finished(connection: Connection, outcomes: Sequence[Outcome]) -> Finished | 
 
 
 def _check(outcome: Outcome, *, may_be_infinite: bool) -> None:
-    """Refuses what a trial must not end with. Plain Optuna allows infinite objectives, our own studies do not."""
+    """Refuses what a trial must not end with. Plain Optuna allows infinite objectives, we do not."""
     if not outcome.state.is_finished:
         raise BadRecord(
-            f"an outcome's state must be a finished one, got {outcome.state}; use `release` to give up a trial"
+            f"an outcome's state must be a finished one, got {outcome.state}; give a trial up with `release`"
         )
     values = outcome.objectives or ()
     if any(math.isnan(value) or (math.isinf(value) and not may_be_infinite) for value in values) or (
@@ -166,7 +178,12 @@ def _store_architecture(connection: Connection, start: Start) -> None:
         return
     connection.execute(
         dialect_insert(connection, architecture)
-        .values(digest=start.key.digest, document=start.architecture, costs=dump(dict(start.costs)), created=utc_now())
+        .values(
+            digest=start.key.digest,
+            document=start.architecture,
+            costs=dump(dict(start.costs)),
+            created=utc_now(),
+        )
         .on_conflict_do_nothing()
     )
 
@@ -198,33 +215,39 @@ def _store_result(connection: Connection, outcome: Outcome) -> None:
         },
     )
     if outcome.state is TrialState.COMPLETE and outcome.reused_from is None:
-        copied = sa.select(
-            *(trial.c[name] for name in ("evaluation_key", "digest", "data", "recipe", "fidelity", "seed")),
-            sa.literal(dump(dict(outcome.metrics)), Json()),
-            sa.literal(outcome.seconds, Seconds),
-            trial.c.id,
-            sa.literal(outcome.weights, Digest),
-            utc_now(),
-            sa.literal(code_version()),
-            sa.literal(SCHEMA_VERSION),
-        ).where(trial.c.id == claim.trial_id, trial.c.evaluation_key.is_not(None))
-        insert = dialect_insert(connection, evaluation).from_select(list(evaluation.c), copied, include_defaults=False)
-        connection.execute(insert.on_conflict_do_nothing())
+        columns = {
+            "the_trial": claim.trial_id,
+            "the_metrics": dump(dict(outcome.metrics)),
+            "the_seconds": outcome.seconds,
+            "the_weights": outcome.weights,
+            "the_code": code_version(),
+        }
+        connection.execute(_evaluation(connection), columns)
+
+
+def _evaluation(connection: Connection) -> Any:
+    """Returns the statement that copies a trial's metrics into the cache; the first of a key stays."""
+    insert = dialect_insert(connection, evaluation)
+    return insert.from_select(list(evaluation.c), _CACHED, include_defaults=False).on_conflict_do_nothing()
 
 
 def _late_seconds(connection: Connection, outcome: Outcome) -> float:
-    """Books what a late attempt has used on its row; returns what was not booked before. It was spent, if in vain."""
+    """Books what a late attempt has used, if in vain; returns what was not booked before."""
     known = connection.scalar(
-        sa.select(attempt.c.seconds).where(attempt.c.id == outcome.claim.attempt, attempt.c.ended.is_not(None))
+        sa.select(attempt.c.seconds).where(
+            attempt.c.id == outcome.claim.attempt, attempt.c.ended.is_not(None)
+        )
     )
     if known is None or known >= outcome.seconds:
         return 0.0
-    connection.execute(attempt.update().where(attempt.c.id == outcome.claim.attempt).values(seconds=outcome.seconds))
+    connection.execute(
+        attempt.update().where(attempt.c.id == outcome.claim.attempt).values(seconds=outcome.seconds)
+    )
     return outcome.seconds - float(known)
 
 
 def _by_study(items: Sequence[Any], claim_of: Any) -> list[tuple[int, list[Any]]]:
-    """Groups by study, both in ascending order of id: all writers lock in one order, so none waits in a circle."""
+    """Groups by study, in ascending order of ids: all writers lock in one order, none in a circle."""
     groups: dict[int, list[Any]] = {}
     for item in sorted(items, key=lambda item: (claim_of(item).study_id, claim_of(item).trial_id)):
         groups.setdefault(claim_of(item).study_id, []).append(item)
@@ -241,7 +264,9 @@ _START = held(trial.update()).values(
     **_KNOWN,
     state=TrialState.RUNNING,
     # A trial of a study without leases keeps having none.
-    lease_until=sa.case((trial.c.lease_until.is_not(None), utc_now() + sa.bindparam("the_lease_s", type_=Seconds))),
+    lease_until=sa.case(
+        (trial.c.lease_until.is_not(None), utc_now() + sa.bindparam("the_lease_s", type_=Seconds))
+    ),
 )
 _FLUSH = held(trial.update()).values(**_KNOWN)
 _GIVEN_UP: dict[str, Any] = {"state": sa.bindparam("new_state"), "owner": None, "lease_until": None}
@@ -253,3 +278,14 @@ _RESULT = result.insert().values(
     .scalar_subquery(),
     created=utc_now(),
 )
+_CACHED = sa.select(
+    trial.c.evaluation_key,
+    *(trial.c[name] for name in _KEYED[:-1]),
+    sa.bindparam("the_metrics", type_=Json),
+    sa.bindparam("the_seconds", type_=Seconds),
+    trial.c.id,
+    sa.bindparam("the_weights", type_=Digest),
+    utc_now(),
+    sa.bindparam("the_code", type_=sa.Text),
+    sa.literal(SCHEMA_VERSION),
+).where(trial.c.id == sa.bindparam("the_trial"), trial.c.evaluation_key.is_not(None))

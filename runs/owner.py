@@ -1,4 +1,4 @@
-"""Who writes: the identity of a process, in a form from which another process of the host can see that it is gone."""
+"""Who writes: the identity of a process, from which another process of the host can see that it is gone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Owner:
 
 
 def this_owner() -> Owner:
-    """Returns a new identity for this process: world, process id and start time, and a part that is never repeated.
+    """Returns a new identity for this process: world, process id, start time, and a part never repeated.
 
     >>> this_owner() != this_owner()
     True

@@ -37,8 +37,8 @@ class StudyRecord:
 class EvaluationKey:
     """What a measurement depends on, and so where it may be used again.
 
-    `data`, `recipe` and `fidelity` are canonical texts (a fingerprint or JSON with sorted keys); `digest` names the
-    architecture. `hash` is the cache's key, and serves as the name of the work.
+    `data`, `recipe` and `fidelity` are canonical texts (a fingerprint or JSON with sorted keys); `digest`
+    names the architecture. `hash` is the cache's key, and serves as the name of the work.
     """
 
     digest: str
@@ -104,7 +104,9 @@ class Outcome:
     claim: Claim
     state: TrialState
     objectives: tuple[float, ...] | None = None  # finite; required for COMPLETE
-    metrics: Mapping[str, float] = field(default_factory=dict)  # independent of the reward: accuracy, loss, ...
+    metrics: Mapping[str, float] = field(
+        default_factory=dict
+    )  # independent of the reward: accuracy, loss, ...
     seconds: float = 0.0  # device seconds of this attempt
     constraints: Mapping[str, float] = field(default_factory=dict)  # above zero = violated
     failure_class: FailureClass | None = None
@@ -240,6 +242,20 @@ class FitRecord:
     run_id: str | None
     kind: str
     fit: Mapping[str, Any]
+    created: float
+    code_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRecord:
+    """One file of the artifact store, and whose it is."""
+
+    id: str  # UUID
+    sha256: str
+    kind: str  # "weights", "export", ...
+    num_bytes: int
+    trial_id: int | None
+    details: Mapping[str, Any]
     created: float
     code_version: str
 

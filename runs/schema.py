@@ -1,7 +1,8 @@
 """The tables, once, for SQLite and PostgreSQL.
 
-Times are UTC seconds since 1970 by the database's clock. JSON is stored as text (it may hold NaN and Infinity, which
-PostgreSQL's own JSON type refuses). A change here needs a migration in `runs/migrations/versions`.
+Times are UTC seconds since 1970 by the database's clock. JSON is stored as text (it may hold NaN and
+Infinity, which PostgreSQL's own JSON type refuses). A change here needs a migration in
+`runs/migrations/versions`.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ study = sa.Table(
     sa.Column("created", Seconds, nullable=False),
     sa.Column("code_version", sa.Text, nullable=False),
     sa.Column("schema_version", sa.Integer, nullable=False),
-    # Every transaction that changes a study or its trials first raises `revision`. The row's lock then puts the
-    # study's transactions in a line, so that revisions become visible in order and a reader misses none.
+    # Every transaction that changes a study or its trials first raises `revision`. The row's lock then puts
+    # the study's transactions in a line: revisions become visible in order and a reader misses none.
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("num_trials", sa.BigInteger, nullable=False),  # the next trial's number
     sa.Column("tally", Json, nullable=False),  # finished trials by state, and "reused"
@@ -93,7 +94,9 @@ parameter = sa.Table(  # Optuna's distributions, once a study rather than once a
     sa.Column("study_id", Id, sa.ForeignKey("study.id", ondelete="CASCADE"), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("distribution", Json, nullable=False),
-    sa.Column("digest", Digest, nullable=False),  # of name and distribution: both may exceed what an index holds
+    sa.Column(
+        "digest", Digest, nullable=False
+    ),  # of name and distribution: both may exceed what an index holds
     sa.UniqueConstraint("study_id", "digest"),
     sqlite_autoincrement=True,
 )
@@ -118,7 +121,9 @@ trial = sa.Table(
     sa.Column("owner", sa.Text),
     sa.Column("lease_until", Seconds),
     sa.Column("choices", Json, nullable=False),
-    sa.Column("parameters", Json, nullable=False),  # parameter.id of each choice, in order; fewer when not Optuna's
+    sa.Column(
+        "parameters", Json, nullable=False
+    ),  # parameter.id of each choice, in order; fewer when not Optuna's
     sa.Column("user_attrs", Json, nullable=False),
     sa.Column("system_attrs", Json, nullable=False),
     sa.Column("digest", Digest),
@@ -183,8 +188,12 @@ metric = sa.Table(
 result = sa.Table(  # one per finished trial, by the key
     "result",
     metadata,
-    sa.Column("trial_id", Id, sa.ForeignKey("trial.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    sa.Column("attempt_id", Uuid, sa.ForeignKey("attempt.id", ondelete="CASCADE"), nullable=False, unique=True),
+    sa.Column(
+        "trial_id", Id, sa.ForeignKey("trial.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    sa.Column(
+        "attempt_id", Uuid, sa.ForeignKey("attempt.id", ondelete="CASCADE"), nullable=False, unique=True
+    ),
     sa.Column("objectives", Json),
     sa.Column("metrics", Json, nullable=False),
     sa.Column("constraints", Json, nullable=False),

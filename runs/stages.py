@@ -1,4 +1,4 @@
-"""The verbs for runs (a stage's execution, with a lease that shows its driver alive) and for scaling fits."""
+"""The verbs for runs (a stage's execution, whose lease shows its driver alive), fits and artifacts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from runs import studies
 from runs.claims import Tenant
 from runs.errors import StudyBusy
 from runs.owner import code_version, is_known_dead
-from runs.records import FitRecord, RunRecord
-from runs.schema import SCHEMA_VERSION, Seconds, run, scaling_fit, utc_now
+from runs.records import ArtifactRecord, FitRecord, RunRecord
+from runs.schema import SCHEMA_VERSION, Seconds, artifact, run, scaling_fit, utc_now
 from runs.text import dump, load
 
 
@@ -29,7 +29,7 @@ def open_run(
     parent: str | None,
     is_exclusive: bool,
 ) -> RunRecord:
-    """Stores that a stage has begun. Raises StudyBusy when it is exclusive and another live driver has the study."""
+    """Stores that a stage has begun. Raises StudyBusy when exclusive, and another driver is alive."""
     if study_id is not None:
         studies.touch(connection, study_id)
         for row in connection.execute(_RUNNING, {"the_study": study_id}).all():
@@ -37,8 +37,9 @@ def open_run(
                 connection.execute(_CLOSE, {"the_run": row.id, "new_status": "failed"})
             elif is_exclusive:
                 raise StudyBusy(
-                    f"a study must have one driver unless others join it, got process {row.pid} on {row.host} at work"
-                    f" for {row.age:.0f} s; stop that one, or join it"
+                    "a study must have one driver unless others join it,"
+                    f" got process {row.pid} on {row.host}, at work for {row.age:.0f} s;"
+                    " stop that one, or join it"
                 )
     connection.execute(
         run.insert().values(
@@ -122,12 +123,56 @@ def fits_of(connection: Connection, study_id: int | None) -> list[FitRecord]:
     return [_fit(row) for row in connection.execute(statement)]
 
 
-def _run(row: Row[Any]) -> RunRecord:
+def add_artifact(
+    connection: Connection,
+    artifact_id: uuid.UUID,
+    sha256: str,
+    kind: str,
+    num_bytes: int,
+    trial_id: int | None,
+    details: Mapping[str, Any],
+) -> ArtifactRecord:
+    connection.execute(
+        artifact.insert().values(
+            id=str(artifact_id),
+            sha256=sha256,
+            kind=kind,
+            num_bytes=num_bytes,
+            trial_id=trial_id,
+            details=dump(details),
+            created=utc_now(),
+            code_version=code_version(),
+        )
+    )
+    stored = artifact_by_id(connection, artifact_id)
+    assert stored is not None
+    return stored
+
+
+def artifact_by_id(connection: Connection, artifact_id: uuid.UUID) -> ArtifactRecord | None:
+    row = connection.execute(sa.select(artifact).where(artifact.c.id == str(artifact_id))).one_or_none()
+    return None if row is None else _artifact(row)
+
+
+def artifacts_of(connection: Connection, trial_id: int | None) -> list[ArtifactRecord]:
+    """Returns the artifacts of one trial, or all, oldest first."""
+    statement = sa.select(artifact).order_by(artifact.c.created, artifact.c.id)
+    if trial_id is not None:
+        statement = statement.where(artifact.c.trial_id == trial_id)
+    return [_artifact(row) for row in connection.execute(statement)]
+
+
+def _artifact(row: Row[*tuple[Any, ...]]) -> ArtifactRecord:
+    columns = {name: getattr(row, name) for name in ArtifactRecord.__dataclass_fields__}
+    return ArtifactRecord(**columns | {"details": load(row.details)})
+
+
+def _run(row: Row[*tuple[Any, ...]]) -> RunRecord:
     columns = {name: getattr(row, name) for name in RunRecord.__dataclass_fields__}
     return RunRecord(**columns | {"settings": load(row.settings)})
 
 
-def _fit(row: Row[Any]) -> FitRecord:
+def _fit(row: Row[*tuple[Any, ...]]) -> FitRecord:
     columns = {name: getattr(row, name) for name in FitRecord.__dataclass_fields__}
     return FitRecord(**columns | {"fit": load(row.fit)})
 

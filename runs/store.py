@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
-from runs import claims, migrate, optuna_rows, outcomes, stages, studies, trials
-from runs.address import artifacts_url, parse, prepare_file, safe_text
+from runs import claims, migrate, optuna_rows, outcomes, studies, trials
+from runs.address import artifacts_url, parse, prepare_file, safe_text, secrets
 from runs.artifacts import ArtifactStore
-from runs.claims import Tenant
-from runs.database import Database
+from runs.check import violations
+from runs.claims import Tenant, Watch
+from runs.database import HOST_CLOCK, Clock, Database
 from runs.drafts import Holdings
 from runs.errors import BadRecord
-from runs.metrics import curves, of_trial
+from runs.metrics import INTERMEDIATE, curves, of_trial
 from runs.names import study_name
 from runs.optuna_rows import Template
 from runs.owner import this_owner
@@ -29,16 +29,16 @@ from runs.records import (
     Evaluation,
     EvaluationKey,
     Finished,
-    FitRecord,
     MetricRecord,
     Outcome,
     Progress,
-    RunRecord,
     Spent,
     Start,
     StudyRecord,
     TrialRecord,
+    Violation,
 )
+from runs.stage_verbs import StageVerbs
 from runs.states import TrialState
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def open_store(
     artifacts: str | None = None,
     lease_s: float = LEASE_S,
     timeout_s: float = 60.0,
-    clock: Callable[[], float] = time.time,
+    clock: Clock = HOST_CLOCK,
 ) -> Store:
     """Opens a storage; an empty one is initialised, by whichever of several processes is first.
 
@@ -63,7 +63,7 @@ def open_store(
         artifacts: fsspec URL of the folder for checkpoints and exports; None: beside a SQLite file.
         lease_s: how long a claim holds without being renewed, > 0.
         timeout_s: how long a transaction is tried again while the database is away.
-        clock: SQLite's clock in UTC seconds, for tests.
+        clock: the host's, for SQLite; tests give their own.
 
     Raises:
         BadStorage, StorageUnreachable, OlderSchema, NewerSchema, NotALedger: as their names say.
@@ -87,13 +87,14 @@ def open_store(
     return Store(database, artifacts=artifacts, lease_s=lease_s)
 
 
-class Store:
+class Store(StageVerbs):
     """One storage, opened by one process; may be shared between its threads. Made by `open_store`."""
 
     def __init__(self, database: Database, *, artifacts: str | None = None, lease_s: float = LEASE_S) -> None:
         self.database = database
         self.lease_s = lease_s
-        self._tenant = Tenant(this_owner(), lease_s)
+        watch = Watch(database.clock.monotonic) if database.is_sqlite else None
+        self.tenant = Tenant(this_owner(), lease_s, watch)
         self.holdings = Holdings()  # the trials claimed here; shared with the Optuna view
         self._artifacts_url = artifacts
         self._optuna: OptunaView | None = None
@@ -118,7 +119,7 @@ class Store:
     @property
     def owner(self) -> str:
         """What stands in the rows that this store owns."""
-        return self._tenant.owner.token
+        return self.tenant.owner.token
 
     @property
     def optuna(self) -> OptunaView:
@@ -192,7 +193,9 @@ class Store:
     def set_study_state(self, study_id: int, state: str) -> None:
         """Sets "active", "paused", "stopped" or "finished", which the study's drivers read and obey."""
         if state not in studies.STUDY_STATES:
-            raise BadRecord(f"a study's state must be one of {', '.join(studies.STUDY_STATES)}, got {state!r}")
+            raise BadRecord(
+                f"a study's state must be one of {', '.join(studies.STUDY_STATES)}, got {state!r}"
+            )
         self.database.write(lambda connection: studies.change(connection, study_id, state=state))
 
     def set_study_settings(
@@ -216,7 +219,7 @@ class Store:
         """Adds trials, leased to this store, in one transaction."""
         attempts = [uuid.uuid4() for _ in range(num_trials)]
         begun = self.database.write(
-            lambda connection: claims.begin(connection, study_id, attempts, self._tenant),
+            lambda connection: claims.begin(connection, study_id, attempts, self.tenant),
             recall=lambda connection: claims.begun(connection, attempts),
         )
         self.holdings.add(begun, are_new=True)
@@ -227,16 +230,16 @@ class Store:
 
         Its fence is one higher, so whatever its earlier owner still sends is refused.
         """
-        return self._take(lambda connection, attempt: claims.take(connection, study_id, attempt, self._tenant))
+        return self._take(lambda connection, attempt: claims.take(connection, study_id, attempt, self.tenant))
 
     def claim_queued(self, trial_id: int) -> Claim | None:
         """Takes this trial if it is queued; else returns None."""
         return self._take(
-            lambda connection, attempt: claims.take_queued(connection, trial_id, attempt, self._tenant)
+            lambda connection, attempt: claims.take_queued(connection, trial_id, attempt, self.tenant)
         )
 
     def start(self, starts: Sequence[Start]) -> list[Claim]:
-        """Sets trials RUNNING with what is known of them, in one transaction; returns the claims that are lost."""
+        """Sets trials RUNNING with what is known of them, in one transaction; returns the lost claims."""
         lost = self.database.write(
             lambda connection: outcomes.start(connection, starts, self.holdings, self.lease_s)
         )
@@ -248,10 +251,8 @@ class Store:
         return lost
 
     def renew(self, held: Sequence[Claim], progress: Sequence[Progress] = ()) -> list[Claim]:
-        """Prolongs leases and stores per-step metrics, in one transaction; returns the claims that are lost."""
-        lost = self.database.write(
-            lambda connection: claims.renew(connection, held, progress, self.lease_s)
-        )
+        """Prolongs leases and stores per-step metrics, in one transaction; returns the lost claims."""
+        lost = self.database.write(lambda connection: claims.renew(connection, held, progress, self.lease_s))
         self.holdings.drop(lost)
         for step in progress:
             draft = self.holdings.draft(step.claim)
@@ -280,7 +281,7 @@ class Store:
         self.holdings.drop(one.claim for one in ends)
         for one in done.refused:
             logger.warning(
-                "refused a late result of trial %d (number %d, fence %d): it has ended, or another process has it",
+                "refused a late result of trial %d (number %d, fence %d): it has ended, or another has it",
                 one.claim.trial_id,
                 one.claim.number,
                 one.claim.fence,
@@ -331,62 +332,16 @@ class Store:
         """Returns the canonical JSON of an architecture by its digest."""
         return self.database.read(lambda connection: trials.document(connection, digest))
 
-    # Runs of stages, and fits
+    # The Optuna view's, and the check
 
-    def open_run(
-        self,
-        study_id: int | None,
-        stage: str,
-        settings: Mapping[str, Any],
-        *,
-        parent: str | None = None,
-        is_exclusive: bool = True,
-    ) -> RunRecord:
-        """Stores that a stage has begun; runs of the study whose driver is gone are closed as failed.
+    def check(self, *, grace_s: float = LEASE_S) -> list[Violation]:
+        """Returns every broken invariant of `runs.check`; an empty list is the proof that all hold.
 
-        Raises:
-            StudyBusy: exclusive, and another live driver has the study.
+        Args:
+            grace_s: how long after its lease's end a trial may wait for somebody to take it over.
         """
-        run_id = uuid.uuid4()
-        return self.database.write(
-            lambda connection: stages.open_run(
-                connection,
-                run_id,
-                self._tenant,
-                study_id=study_id,
-                stage=stage,
-                settings=settings,
-                parent=parent,
-                is_exclusive=is_exclusive,
-            ),
-            recall=lambda connection: stages.by_id(connection, run_id),
-        )
-
-    def renew_run(self, run_id: str) -> bool:
-        """Prolongs a run's lease; returns False when it was closed by another driver."""
-        return self.database.write(lambda connection: stages.renew_run(connection, run_id, self.lease_s))
-
-    def close_run(self, run_id: str, status: str) -> None:
-        """Ends a run as "done", "failed" or "stopped"."""
-        self.database.write(lambda connection: stages.close_run(connection, run_id, status))
-
-    def runs(self, study_id: int | None = None) -> list[RunRecord]:
-        """Returns the runs of a study, or all, oldest first."""
-        return self.database.read(lambda connection: stages.runs_of(connection, study_id))
-
-    def add_fit(
-        self, kind: str, fit: Mapping[str, Any], *, study_id: int | None = None, run_id: str | None = None
-    ) -> FitRecord:
-        """Stores a fitted law or rule."""
-        fit_id = uuid.uuid4()
-        return self.database.write(
-            lambda connection: stages.add_fit(connection, fit_id, kind, fit, study_id, run_id),
-            recall=lambda connection: stages.fit_by_id(connection, fit_id),
-        )
-
-    def fits(self, study_id: int | None = None) -> list[FitRecord]:
-        """Returns the fits of a study, or all, oldest first."""
-        return self.database.read(lambda connection: stages.fits_of(connection, study_id))
+        hidden = secrets(self.database.url)
+        return self.database.read(lambda connection: violations(connection, grace_s=grace_s, secrets=hidden))
 
     def insert_trial(self, study_id: int, template: Template) -> Claim:
         """Adds a trial in whatever state the template has it; holds it if it is unfinished and not queued."""
@@ -397,7 +352,7 @@ class Store:
             return None if begun is None else begun[0]
 
         claim = self.database.write(
-            lambda connection: optuna_rows.insert(connection, study_id, template, attempt, self._tenant),
+            lambda connection: optuna_rows.insert(connection, study_id, template, attempt, self.tenant),
             recall=recalled,
         )
         if template.state is TrialState.LEASED:

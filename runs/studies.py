@@ -40,7 +40,9 @@ def create(
         )
     taken = connection.scalar(sa.select(study.c.name).where(study.c.name_key == name_key(name)))
     if taken is not None:
-        raise StudyExists(f"a study's name must be new, got {name!r}, which exists; resume it, or choose another name")
+        raise StudyExists(
+            f"a study's name must be new, got {name!r}, which exists; resume it, or choose another name"
+        )
     connection.execute(
         study.insert().values(
             uid=str(uid),
@@ -77,7 +79,9 @@ def by_uid(connection: Connection, uid: uuid.UUID) -> StudyRecord | None:
 def by_name(connection: Connection, name: str) -> StudyRecord:
     row = connection.execute(_SELECT.where(study.c.name_key == name_key(name))).one_or_none()
     if row is None:
-        raise StudyMissing(f"a study must exist before it is opened, got {name!r}, which does not; `nas list` shows all")
+        raise StudyMissing(
+            f"a study must exist before it is opened, got {name!r}, which does not; `nas list` shows all"
+        )
     return _record(row)
 
 
@@ -92,7 +96,7 @@ def everything(connection: Connection) -> list[StudyRecord]:
     return [_record(row) for row in connection.execute(_SELECT.order_by(study.c.id))]
 
 
-def touch(connection: Connection, study_id: int, *, num_new: int = 0) -> Row[Any]:
+def touch(connection: Connection, study_id: int, *, num_new: int = 0) -> Row[*tuple[Any, ...]]:
     """Raises the study's revision, and so locks it until the transaction ends; returns the row's counters.
 
     Args:
@@ -105,8 +109,10 @@ def touch(connection: Connection, study_id: int, *, num_new: int = 0) -> Row[Any
     return row
 
 
-def account(connection: Connection, locked: Row[Any], ended: Mapping[str, int], seconds: float) -> None:
-    """Adds trials that have just ended, by state, and device seconds to the counters of a study locked by `touch`."""
+def account(
+    connection: Connection, locked: Row[*tuple[Any, ...]], ended: Mapping[str, int], seconds: float
+) -> None:
+    """Adds trials that have ended, by state, and device seconds to the study that `touch` locked."""
     tally = load(locked.tally)
     for state, count in ended.items():
         tally[state] = tally.get(state, 0) + count
@@ -172,10 +178,12 @@ def spent(connection: Connection, study_id: int) -> Spent:
 
 
 def missing(study_id: int) -> StudyMissing:
-    return StudyMissing(f"a study must exist before it is used, got id {study_id}, which does not; was it deleted?")
+    return StudyMissing(
+        f"a study must exist before it is used, got id {study_id}, which does not; was it deleted?"
+    )
 
 
-def _record(row: Row[Any]) -> StudyRecord:
+def _record(row: Row[*tuple[Any, ...]]) -> StudyRecord:
     return StudyRecord(
         id=row.id,
         name=row.name,

@@ -1,4 +1,4 @@
-"""JSON as the ledger stores it: compact, keys in the order given, with NaN and infinities as Python writes them."""
+"""JSON as the ledger stores it: compact, keys in the order given, NaN and infinities as Python has it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any
 
 from runs.errors import BadRecord
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 def dump(value: object) -> str:
-    """Returns `value` as one line of JSON. Raises BadRecord when it holds something that JSON has no form for."""
+    """Returns `value` as one line of JSON. Raises BadRecord for what JSON has no form for."""
     try:
-        return json.dumps(value, separators=(",", ":"))
+        return _ENCODER.encode(value)
     except (TypeError, ValueError) as error:
         raise BadRecord(
-            f"a stored value must be numbers, texts, lists and string-keyed mappings, got {type(value).__name__}"
-            f" ({error}); convert it first"
+            "a stored value must be numbers, texts, lists and string-keyed mappings,"
+            f" got {type(value).__name__} ({error}); convert it first"
         ) from None
 
 

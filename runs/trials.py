@@ -28,7 +28,9 @@ def by_id(connection: Connection, trial_id: int) -> TrialRecord:
 
 
 def attempts(connection: Connection, trial_id: int) -> list[AttemptRecord]:
-    rows = connection.execute(sa.select(attempt).where(attempt.c.trial_id == trial_id).order_by(attempt.c.fence))
+    rows = connection.execute(
+        sa.select(attempt).where(attempt.c.trial_id == trial_id).order_by(attempt.c.fence)
+    )
     return [
         AttemptRecord(
             id=row.id,
@@ -58,7 +60,7 @@ def document(connection: Connection, digest: str) -> str | None:
     return connection.scalar(sa.select(architecture.c.document).where(architecture.c.digest == digest))
 
 
-def _record(row: Row[Any]) -> TrialRecord:
+def _record(row: Row[*tuple[Any, ...]]) -> TrialRecord:
     objectives = load(row.objectives)
     return TrialRecord(
         id=row.id,
@@ -100,5 +102,7 @@ _SELECT = sa.select(
     *(column for column in trial.c if column.name != "parameters"),
     *(column for column in result.c if column.name not in ("trial_id", "attempt_id", "created")),
 ).outerjoin_from(trial, result)
-_OF_STUDY = _SELECT.where(trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after"))
+_OF_STUDY = _SELECT.where(
+    trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after")
+)
 _BY_ID = _SELECT.where(trial.c.id == sa.bindparam("the_trial"))

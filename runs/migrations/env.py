@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection, and in the transaction, that `runs.migrate` gives it."""
+"""Alembic's entry: runs the migrations in the transaction that `runs.migrate` gives it."""
 
 from alembic import context
 
