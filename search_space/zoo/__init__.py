@@ -12,14 +12,45 @@ from functools import lru_cache
 
 from search_space.architecture import Architecture
 from search_space.schema import nearest
-from search_space.zoo import efficientnet, mnasnet, mobilenet_v1, mobilenet_v2, mobilenet_v3
+from search_space.zoo import (
+    alexnet,
+    condensenet,
+    dpn,
+    efficientnet,
+    googlenet,
+    mnasnet,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    nasnet,
+    preact_resnet,
+    resnet,
+    shufflenet,
+    vgg,
+)
 from search_space.zoo.published import PUBLISHED, Published
 
 FAMILIES: dict[str, Callable[[], Iterator[tuple[str, Callable[[], Architecture]]]]] = {
+    "alexnet": alexnet.networks,
+    "zfnet": alexnet.zfnets,
+    "vgg": vgg.networks,
+    "googlenet": googlenet.networks,
+    "resnet": resnet.resnets,
+    "resnet_cifar": resnet.cifar_resnets,
+    "stochastic_depth": resnet.stochastic_depth,
+    "preact_resnet": preact_resnet.networks,
+    "wide_resnet": preact_resnet.wide_resnets,
+    "resnext": resnet.resnexts,
+    "senet": resnet.senets,
+    "dpn": dpn.networks,
+    "condensenet": condensenet.networks,
+    "shufflenet_v1": shufflenet.networks,
+    "shufflenet_v2": shufflenet.networks_v2,
     "mobilenet_v1": mobilenet_v1.networks,
     "mobilenet_v2": mobilenet_v2.networks,
     "mobilenet_v3": mobilenet_v3.networks,
     "mnasnet": mnasnet.networks,
+    "nasnet": nasnet.networks,
     "efficientnet": efficientnet.networks,
     "efficientnet_v2": efficientnet.networks_v2,
 }
