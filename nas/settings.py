@@ -93,7 +93,12 @@ class SearchSettings(_Table):
     """What is searched for, how, where it is kept and what it may cost."""
 
     space: str = Field("mnasnet", description="mnasnet, mobilenetv3 or your own as package.module:Class")
-    width: float = Field(1.0, gt=0.0, le=16.0, description="multiplies every channel count of the space")
+    width: float | None = Field(
+        None,
+        gt=0.0,
+        le=16.0,
+        description="multiplies every channel count of the space; left out: fitted to the target",
+    )
     reward: Literal["soft", "hard", "absolute", "pareto"] = Field(
         "soft", description="soft, hard, absolute or pareto"
     )

@@ -20,8 +20,9 @@ from nas.stages.budget import Budget
 from nas.stages.history import History
 from nas.stages.proposals import Proposal, Source, evaluation_key
 from nas.strategies.rungs import Rungs
-from runs import Claim, EvaluationKey, Outcome, RunRecord, Start, Store, StudyRecord, TrialState
+from runs import Claim, EvaluationKey, Outcome, Start, Store, StudyRecord, TrialState
 from runs import Progress as Step
+from runs.records import RunRecord
 from search_space import Cost, cost
 
 logger = logging.getLogger(__name__)
@@ -349,6 +350,8 @@ class Driver:
                 logger.warning("trial %d ended under another driver; our result is dropped", outcome.claim.number)
             for outcome in finished.accepted:
                 self._forget_checkpoints(outcome)
+            self._history.refresh()
+            self._watch(self._history)
         if self._starts:
             starts, self._starts = self._starts, []
             self._store.start(starts)

@@ -8,7 +8,8 @@ from statistics import fmean
 from nas.reward import Reward
 from nas.settings import Fidelity, SearchSettings
 from nas.stages.proposals import Proposal, training_seed
-from runs import Store, StudyMissing, StudyRecord, TrialRecord, TrialState
+from runs import Store, StudyRecord, TrialRecord, TrialState
+from runs.errors import StudyMissing
 from search_space import Architecture
 
 CONTROL = "control"  # name of the arm that searches at random with the same budget

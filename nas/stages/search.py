@@ -6,9 +6,12 @@ and repeated trainings of the finalists, so that the report can say whether the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+
+import numpy as np
 
 from nas.config import default_storage
 from nas.evaluation.data import Dataset, load
@@ -16,6 +19,7 @@ from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator
 from nas.execution import open_executor
 from nas.interfaces import Evaluator, Executor
 
+from nas.reward import Reward
 from nas.settings import Settings, make_settings
 from nas.stages.budget import Budget
 from nas.stages.driver import Driver, Ending, Rules
@@ -25,8 +29,15 @@ from nas.stages.proposals import ListedSource, SampledSource, Source
 from nas.strategies.comparison import Comparison, compare
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
-from runs import Store, StudyMissing, StudyRecord, open_store
-from search_space.spaces import SearchSpace, difference, open_space
+from runs import Store, StudyRecord, open_store
+from runs.errors import StudyMissing
+from search_space import SearchSpace, open_space
+from search_space.spaces import difference
+
+
+# Base widths that are tried for a target, nearest to 1 first, so that a tie goes to the published width.
+WIDTHS = (1.0, 0.75, 1.4, 0.5, 2.0, 0.35, 0.25, 0.15, 0.1)
+NUM_PROBES = 64  # random points from which a width's median cost is known to some percent
 
 
 class SpaceChanged(ValueError):
@@ -96,8 +107,11 @@ def search(
         >>> report.winner.trial.metrics["accuracy"]
     """
     dataset = load(settings.data)
+    settings = with_width(settings, dataset)
     space = make_space(settings, dataset)
     reward = settings.search.make_reward()
+    if reward.cost in ("macs", "params"):  # where nothing costs what is asked for, say so before anything is kept
+        space.sample(np.random.default_rng(0), **{reward.cost: reward.window})
     with open_store(storage_url(settings), artifacts=settings.search.artifacts) as store:
         study = store.create_study(
             study_name(settings),
@@ -220,7 +234,7 @@ def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
     return "\n".join(
         [
             f"data    {dataset.describe()}",
-            f"space   {space.name}: {space.size:.3g} points at {space.version}",
+            f"space   {space.name} at width {chosen.width:g}: {space.size:.3g} points (version {space.version})",
             f"reward  {reward.equation}; refused above {reward.limit:g} {reward.cost}",
             f"train   {settings.fidelity.epochs} epochs of {settings.fidelity.share:.0%} of the training images,"
             f" stopped early by {chosen.pruning}",
@@ -229,15 +243,39 @@ def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
     )
 
 
-def make_space(settings: Settings, dataset: Dataset) -> SearchSpace:
-    """Returns the space that the settings name, fitted to the data."""
+def make_space(settings: Settings, dataset: Dataset, *, width: float | None = None) -> SearchSpace:
+    """Returns the space that the settings name, fitted to the data; `width` None takes the settings' own, or 1."""
     return open_space(
         settings.search.space,
         resolution=settings.fidelity.resolution or dataset.resolution,
         num_classes=dataset.num_classes,
         input_channels=dataset.input_channels,
-        width=settings.search.width,
+        width=width or settings.search.width or 1.0,
     )
+
+
+def with_width(settings: Settings, dataset: Dataset) -> Settings:
+    """Returns settings that say their width: the one given, or that at which the space surrounds the target best.
+
+    That is the width of `WIDTHS` at which the median cost of random points is nearest to the target, as a ratio; of
+    several, or where the cost is not arithmetic, the one nearest to 1.
+    """
+    reward = settings.search.make_reward()
+    if settings.search.width is not None:
+        return settings
+    if not reward.is_arithmetic:
+        width = 1.0
+    else:
+        width = min(WIDTHS, key=lambda one: _distance(make_space(settings, dataset, width=one), reward))
+    return settings.model_copy(update={"search": settings.search.model_copy(update={"width": width})})
+
+
+def _distance(space: SearchSpace, reward: Reward) -> float:
+    """Returns by which ratio the median cost of the space's points misses the target, as a logarithm, rounded."""
+    rng = np.random.default_rng(0)
+    points = np.array([space.sample(rng) for _ in range(NUM_PROBES)])
+    median = float(np.median(getattr(space.costs(points), reward.cost)))
+    return round(abs(math.log(median / reward.target)), 2)
 
 
 def storage_url(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 from nas.interfaces import Measurement, Progress, StopTraining, Task
 from nas.settings import Settings, make_settings
 from runs.artifacts import ArtifactStore
-from search_space import Architecture, cost
+from search_space import Architecture, Choice, SearchSpace, Stage, cost
+from search_space.blocks import ClassifierOptions, ConvOptions, StemOptions
 from tests.fakes.evaluators import Diverged
 
 
@@ -79,3 +80,21 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "repeats": 0,
     }
     return make_settings({"search": search | changes, "data": {"resolution": 8}, "fidelity": {"epochs": 3}})
+
+
+class Tiny(SearchSpace):
+    """A user's own space of 12 points: two kernels, two depths, three widths."""
+
+    name = "tiny"
+    choices = (Choice("kernel", (3, 5)), Choice("depth", (1, 2)), Choice("channels", (8, 16, 24)))
+
+    def architecture(self, values: Mapping[str, Any]) -> Architecture:
+        depth, channels, kernel = values["depth"], values["channels"], values["kernel"]
+        return Architecture(
+            resolution=self.resolution,
+            stem=Stage("stem", 1, 8, 2, StemOptions()),
+            stages=(Stage("conv", depth, channels, 2, ConvOptions(kernel=kernel)),),
+            head=Stage("classifier", 1, 0, 1, ClassifierOptions()),
+            num_classes=self.num_classes,
+            input_channels=self.input_channels,
+        )

@@ -12,7 +12,9 @@ from nas.settings import Settings
 from nas.stages.budget import num_paid
 from nas.stages.history import History
 from nas.stages.search import NothingFeasible, SpaceChanged, Watch, report, resume, search
-from runs import FailureClass, Store, StudyExists, TrialRecord, TrialState, open_store
+from runs import FailureClass, TrialRecord, TrialState, open_store
+from runs.errors import StudyExists
+from search_space.spaces import SpaceError
 from tests.fakes.searches import Formula, settings
 
 
@@ -60,12 +62,12 @@ def test_the_winner_is_the_best_complete_trial(tmp_path: Path) -> None:
 
 def test_what_arithmetic_refuses_is_never_trained(tmp_path: Path) -> None:
     formula = Formula(tmp_path / "notes")
-    chosen = settings(tmp_path, target="0.25M", max_cost="0.25M", space="tests.fakes.toy_space:Toy", trials=3)
+    chosen = settings(tmp_path, target="30K", max_cost="30K", space="tests.fakes.searches:Tiny", trials=3)
     search(chosen, evaluator=formula)
     trained = {note["key"] for note in formula.trainings()}
     for record in trials(tmp_path):
         if record.state is TrialState.INFEASIBLE:
-            assert record.costs["macs"] > 0.25e6
+            assert record.costs["macs"] > 30e3
             assert record.key not in trained
             assert record.constraints["macs"] > 0
 
@@ -152,7 +154,7 @@ def test_weak_trials_are_stopped_early_with_two_objectives(tmp_path: Path) -> No
 def test_device_hours_end_a_search_across_sessions(tmp_path: Path) -> None:
     formula = Formula(tmp_path / "notes", seconds=0.05)
     chosen = settings(tmp_path, trials=None, device_hours=1.0 / 3600)
-    result = search(chosen, evaluator=formula, watch=until(2))
+    result = search(chosen, evaluator=formula, watch=until(1))
     assert result.ending.kind == "stopped"
     result = resume("s", storage=f"sqlite:///{tmp_path / 'nas.db'}", evaluator=formula)
     assert result.ending.kind == "done" and "device-hours" in result.ending.reason
@@ -160,7 +162,7 @@ def test_device_hours_end_a_search_across_sessions(tmp_path: Path) -> None:
 
 
 def test_a_space_without_anything_new_ends_the_search(tmp_path: Path) -> None:
-    chosen = settings(tmp_path, space="tests.fakes.toy_space:Toy", trials=5000, target="1G")
+    chosen = settings(tmp_path, space="tests.fakes.searches:Tiny", trials=5000, target="60K")
     result = search(chosen, evaluator=Formula(tmp_path / "notes"))
     assert result.ending.kind == "exhausted"
 
@@ -230,6 +232,12 @@ def test_a_search_in_which_everything_fails_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(NothingFeasible, match="nas trials s"):
         search(settings(tmp_path, trials=2), evaluator=Broken(tmp_path / "notes"))
+
+
+def test_a_target_that_nothing_reaches_is_refused_before_a_study_is_made(tmp_path: Path) -> None:
+    with pytest.raises(SpaceError, match="reach"):
+        search(settings(tmp_path, target="1G", width=0.1), evaluator=Formula(tmp_path / "notes"))
+    assert not (tmp_path / "nas.db").exists()
 
 
 def test_the_plan_is_told_before_anything_is_spent(tmp_path: Path) -> None:
