@@ -23,7 +23,7 @@ from runs import FailureClass
 
 MAX_FAILED_STARTS = 5  # in a row, over the whole pool, until a slot is given up
 START_TIMEOUT_S = 300.0  # for the first worker: a cluster may have to grow for it
-_LONGEST_REST_S = 60.0  # between two starts in a slot
+LONGEST_REST_S = 60.0  # between two starts in a slot
 
 
 class RayExecutor:
@@ -80,13 +80,13 @@ class RayExecutor:
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """Lets every task that stands at a report go on, and returns what happened next."""
-        give_up_at = time.monotonic() + timeout_s
+        give_up_at = time.monotonic() + (timeout_s if self._backlog else 0.0)
         for slot in self._slots:
             if slot.attempt is not None and slot.attempt.is_paused:
                 slot.answer(self._backlog.goes_on(slot.attempt.task.key))
         while True:
             events = self._happened(max(0.0, give_up_at - time.monotonic()))
-            if events or not self._backlog or time.monotonic() >= give_up_at:
+            if events or time.monotonic() >= give_up_at:
                 return self._backlog.settle(events)
 
     def stop(self, key: str) -> None:
@@ -129,7 +129,7 @@ class RayExecutor:
         if self._failed_starts >= MAX_FAILED_STARTS:
             self._slots.remove(slot)
         else:
-            slot.rest(min(2.0**self._failed_starts, _LONGEST_REST_S))
+            slot.rest(min(2.0**self._failed_starts, LONGEST_REST_S))
 
     def _dispatch(self) -> None:
         """Starts waiting tasks on free workers; ends them when there will be no worker any more."""
@@ -164,9 +164,9 @@ def _spawner(evaluator: Evaluator, num_cpus: int, num_gpus: float) -> Callable[[
     """Returns a function that makes an actor and starts to load the evaluator there."""
     try:
         reference = ray.put(evaluator)
-    except Exception as error:  # whatever the evaluator's own pickling raises
+    except Exception as error:  # whatever its own pickling raises; Ray wraps it in a page of advice
         raise ExecutorError(
-            f"the evaluator must be picklable, got {type(evaluator).__name__} ({error}); "
+            f"the evaluator must be picklable, got {type(evaluator).__name__} ({error.__cause__ or error}); "
             "open files, locks and connections on first use in `evaluate` instead of keeping them"
         ) from error
     actor_class: Any = ray.remote(WorkerActor)

@@ -1,6 +1,4 @@
-"""Evaluators whose behaviour is written in the task: `architecture` says what to do, `fidelity.epochs` how
-often.
-"""
+"""An evaluator that does what the task's architecture says: one word and its argument, for as many epochs."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Scripted:
-    """Trains for as many epochs as the fidelity says and then does what the architecture's text says."""
+    """Reports every epoch, then does what it is told, then returns a measurement."""
 
     def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
         word, _, argument = task.architecture.partition(" ")
@@ -44,35 +42,43 @@ class Scripted:
             if not report(Progress(task.key, epoch, accuracy=accuracy, loss=1.0 / epoch, seconds=0.0)):
                 raise StopTraining
         _act(word, argument)
-        loss = float("inf") if word == "infinite" else 0.5
-        key = "another" if word == "wrong-key" else task.key
-        epoch = task.fidelity.epochs
-        return Measurement(key, accuracy=0.5, loss=loss, epoch=epoch, seconds=0.0, num_examples=_number(word))
+        return Measurement(
+            key="another" if word == "wrong-key" else task.key,
+            accuracy=0.5,
+            loss=float("inf") if word == "infinite" else 0.5,
+            epoch=task.fidelity.epochs,
+            seconds=0.0,
+            num_examples=_number(word, argument),
+        )
 
 
-def _number(word: str) -> int:
+def _number(word: str, argument: str) -> int:
     """What a test asks the worker about itself, returned where a measurement has an integer."""
-    if word == "pid":
-        return os.getpid()
-    if word == "threads":
-        import torch
+    match word:
+        case "pid":
+            return os.getpid()
+        case "knows":
+            return int(argument in os.environ)
+        case "threads":
+            import torch  # only these workers pay for it
 
-        return torch.get_num_threads()
-    return 1
+            return torch.get_num_threads()
+        case _:
+            return 1
 
 
 def _act(word: str, argument: str) -> None:
     match word:
         case "raise":
             raise ValueError(argument)
-        case "raise-diverged":
+        case "diverge":
             raise Diverged("the loss grew")
-        case "raise-torch-oom":
-            import torch
+        case "exhaust-device":
+            import torch  # only these workers pay for it
 
             raise torch.OutOfMemoryError("CUDA out of memory")
-        case "raise-memory":
-            raise MemoryError
+        case "exhaust-host":
+            bytearray(10**15)
         case "exit":
             sys.exit(3)
         case "interrupt":
@@ -80,24 +86,24 @@ def _act(word: str, argument: str) -> None:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
-            signal_free_sleep(argument)
+            _hang(argument)
         case "hang-with-gil":
             ctypes.PyDLL(None).sleep(3600)
         case "hang-with-children":
-            start_stubborn_family(Path(argument))
-            signal_free_sleep("")
+            _start_stubborn_family(Path(argument))
+            _hang("")
 
 
-def signal_free_sleep(path: str) -> None:
-    """Sleeps for an hour, after leaving this process's id in the file `path`."""
+def _hang(path: str) -> None:
+    """Sleeps for an hour, deaf to SIGTERM, after leaving this process's id in the file `path`."""
     if path:
         Path(path).write_text(str(os.getpid()))
     while True:
         time.sleep(3600)
 
 
-def start_stubborn_family(path: Path) -> None:
-    """Starts a child and a grandchild that ignore SIGTERM; their ids are in the file `path`."""
+def _start_stubborn_family(path: Path) -> None:
+    """Starts a child and a grandchild that ignore SIGTERM and leave their ids in the file `path`."""
     program = (
         "import os, signal, sys, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
