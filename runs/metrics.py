@@ -76,11 +76,8 @@ def of_trials(
 
 def curves(connection: Connection, study_id: int, name: str) -> dict[int, dict[int, float]]:
     """Returns one metric of a whole study by trial number and step."""
-    numbers = dict(
-        connection.execute(sa.select(trial.c.id, trial.c.number).where(trial.c.study_id == study_id))
-        .tuples()
-        .all()
-    )
+    rows = connection.execute(sa.select(trial.c.id, trial.c.number).where(trial.c.study_id == study_id))
+    numbers = {trial_id: number for trial_id, number in rows}
     return {numbers[trial_id]: steps for trial_id, steps in of_trials(connection, study_id, [], name).items()}
 
 

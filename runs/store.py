@@ -6,6 +6,7 @@ import logging
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +41,13 @@ from runs.records import (
 )
 from runs.stage_verbs import StageVerbs
 from runs.states import TrialState
+from runs.text import plain
 
 if TYPE_CHECKING:
     from runs.optuna_storage import OptunaView
 
 LEASE_S = 60.0
+MAX_MESSAGE, MAX_TRACEBACK = 2_000, 65_536  # characters; a traceback's end says most
 logger = logging.getLogger(__name__)
 
 
@@ -271,6 +274,7 @@ class Store(StageVerbs):
         Raises:
             BadRecord: an outcome that must not be stored; then none is.
         """
+        ends = [self._storable(one) for one in ends]
         reporting = list({step.claim.attempt: step.claim for step in progress}.values())
 
         def work(connection: Connection) -> Finished:
@@ -358,6 +362,14 @@ class Store(StageVerbs):
         if template.state is TrialState.LEASED:
             self.holdings.add([claim], are_new=False)
         return claim
+
+    def _storable(self, end: Outcome) -> Outcome:
+        hidden = secrets(self.database.url)
+        return replace(
+            end,
+            message=plain(end.message, MAX_MESSAGE, hidden),
+            traceback=plain(end.traceback, MAX_TRACEBACK, hidden),
+        )
 
     def _create_study(self, name: str, directions: Sequence[str], **columns: Any) -> StudyRecord:
         uid = uuid.uuid4()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from runs.errors import BadRecord
@@ -24,3 +25,15 @@ def dump(value: object) -> str:
 def load(text: str | None) -> Any:
     """Returns the value of a stored text; None for no text."""
     return None if text is None else json.loads(text)
+
+
+def plain(text: str, max_length: int, secrets: Sequence[str] = ()) -> str:
+    """Returns `text` as it may be stored: without secrets and NUL, its end where it is too long.
+
+    >>> plain("could not connect to ada:secret@host", 100, ["secret"])
+    'could not connect to ada:***@host'
+    """
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    text = text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return text if len(text) <= max_length else f"[...]{text[5 - max_length :]}"
