@@ -1,4 +1,4 @@
-"""Search spaces: choices that decode to architectures; sampling, mutation, batched costs and version hashes."""
+"""Search spaces: choices that decode to architectures; sampling, mutation, batched costs, version hashes."""
 
 from search_space.spaces.base import Choice, Option, Point, SearchSpace, Values
 from search_space.spaces.costs import Costs

@@ -121,7 +121,7 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def architecture(self, values: Values) -> Architecture:
-        """Returns the network that `values`, one option per choice, stand for; it may depend on nothing else."""
+        """Returns the network that `values`, one option per choice, stand for, and nothing else decides."""
 
     @property
     def size(self) -> int:
@@ -178,8 +178,8 @@ class SearchSpace(ABC):
         """
         if self.size > ENUMERATED_SIZE:
             raise SpaceError(
-                f"{self.name} has {self.size:,} points and no inverse of `architecture`; write `encode` in its "
-                "class, or derive it from StagedSpace, which has one"
+                f"{self.name} has {self.size:,} points and no inverse of `architecture`; write `encode` in "
+                "its class, or derive it from StagedSpace, which has one"
             )
         for point in self.points():
             if self.decode(point) == architecture:

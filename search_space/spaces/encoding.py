@@ -135,7 +135,7 @@ def _departure(search: _Search, paths: Sequence[str]) -> SpaceError:
     if not offers:
         return _leaves(path, "every point ends before it; remove it")
     differing = [_different(layer, offer) for offer in offers]
-    names = min(differing, key=len)
+    names = min(differing, key=lambda names: ("block" in names, len(names)))
     alike = [offer for offer, other in zip(offers, differing, strict=True) if other == names]
     hows = []
     for name in names:

@@ -83,8 +83,11 @@ def _pseudorandom(text: str) -> int:
 def _gone_and_new(before: list[str], after: list[str]) -> list[str]:
     gone = [name for name in before if name not in after]
     new = [name for name in after if name not in before]
-    lines = [f"{len(gone)} choices are gone: {_listed(gone)}"] if gone else []
-    return lines + ([f"{len(new)} choices are new: {_listed(new)}"] if new else [])
+    return [
+        f"{len(names)} {'choice is' if len(names) == 1 else 'choices are'} {what}: {_listed(names)}"
+        for names, what in ((gone, "gone"), (new, "new"))
+        if names
+    ]
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -1,5 +1,4 @@
-"""The MnasNet space: a factorised hierarchy of seven blocks, each with its own layer (Tan et al. 2019,
-sections 4.1-4.2).
+"""The MnasNet space: seven blocks, each with a layer of its own kind (Tan et al. 2019, sections 4.1-4.2).
 
 In a block one layer is chosen and repeated; only its first copy changes size and width. Filters and layer
 counts are relative to MobileNetV2's. With S = 432 options a block, the space has 432^7 = 2.8e18 points.

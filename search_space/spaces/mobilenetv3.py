@@ -1,5 +1,4 @@
-"""The MobileNetV3 space of weight sharing: elastic kernel, expansion, depth and resolution (Cai et al.
-2020, section 4.1).
+"""The MobileNetV3 space of weight sharing: every layer elastic (Once-for-all, Cai et al. 2020, section 4.1).
 
 Five units of two to four layers, each layer with its own kernel and expansion, on MobileNetV3-Large's
 widths, strides and activations (Howard et al. 2019, table 1); here squeeze-excitation is chosen per unit,

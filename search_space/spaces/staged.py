@@ -1,4 +1,4 @@
-"""Spaces whose networks are a row of sections: fast costs, exact sampling in a budget, an inverse of decoding.
+"""Spaces whose networks are a row of sections: fast costs, exact sampling in a budget, and `encode`.
 
 A section turns its own choices, and what the section before handed on, into stages. That is all there is to
 write; because a section can see nothing else, its costs can be put into tables (see `costs.py`) without
@@ -110,7 +110,7 @@ class StagedSpace(SearchSpace):
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
-        """The costs of every section for everything that can enter it; filled once, by the scalar arithmetic."""
+        """The costs of every section for all that can enter it; filled once, by the scalar arithmetic."""
         return tabulate(self._radices, self._step)
 
     @property

@@ -26,7 +26,7 @@ Point = tuple[int, ...]
 
 MAX_BINS = 8_192
 MAX_COUNTS = 2_000_000  # of all states together, on one ladder; two sums of 8 bytes each
-DRAWS = (1, 15, 240, *(512,) * 32)  # proposals at a time: most windows need one
+DRAWS = (1, 15, 240, *(512,) * 8)  # proposals at a time: most windows need one
 WALK_BATCHES, WALK_BATCH, WALK_STEPS = 8, 256, 2_000
 QUANTITIES = ("macs", "params")
 
@@ -149,7 +149,7 @@ class Ladder:
         return float(self._count(0, nothing, nothing, window)[0])
 
     def propose(self, window: Window, rng: np.random.Generator, num: int) -> tuple[Integers, Costs]:
-        """Draws `num` points of the widened window, all equally likely; returns them and their exact costs."""
+        """Draws `num` points of the widened window, all equally likely; returns them with exact costs."""
         state = np.zeros(num, dtype=np.intp)
         spent = np.zeros(num, dtype=np.intp)
         totals = np.zeros((4, num), dtype=np.int64)
