@@ -15,6 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,12 +28,10 @@ _SUMMARY = "summary.json"
 
 
 class SplitWriter:
-    """Appends images to a .npy file, whose header gets the final count at the end; one image is in memory."""
+    """Appends images to a .npy file, whose header gets the final count at the end."""
 
-    def __init__(self, folder: Path, split: int) -> None:
-        self._path = folder / f"{SPLITS[split]}.images.npy"
-        self._labels_path = folder / f"{SPLITS[split]}.labels.npy"
-        self._file: BinaryIO = self._path.open("w+b")
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._shape: tuple[int, ...] = (0, 0, 0)
         self._digest = hashlib.sha256()
         self._labels: list[int] = []
@@ -51,16 +50,14 @@ class SplitWriter:
         levels = image.astype(np.int64)
         self._sums += np.stack([levels.sum(axis=(1, 2)), (levels**2).sum(axis=(1, 2))])
 
-    def close(self) -> dict[str, Any]:
-        """Completes the files and returns the split's summary: shape, hashes, mean and deviation."""
+    def finished(self) -> tuple[Labels, dict[str, Any]]:
+        """Completes the file; returns all labels and a summary: shape, hashes, mean, deviation."""
         if self._labels:
             self._write_header()
-        self._file.close()
         labels = np.array(self._labels, dtype=np.int64)
-        np.save(self._labels_path, labels, allow_pickle=False)
         count = max(1, len(labels) * int(np.prod(self._shape[1:])))
         mean, mean_square = self._sums / count / [[255.0], [255.0**2]]
-        return {
+        return labels, {
             "shape": [len(labels), *self._shape],
             "images_sha256": self._digest.hexdigest(),
             "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
@@ -90,16 +87,28 @@ def write(folder: Path, images: Iterable[tuple[int, Pixels, int]], facts: dict[s
     except OSError as error:
         raise _not_writable(folder, error) from error
     try:
-        writers = [SplitWriter(unfinished, split) for split in range(len(SPLITS))]
-        for split, image, label in images:
-            writers[split].append(image, label)
-        splits = dict(zip(SPLITS, [writer.close() for writer in writers], strict=True))
+        splits = _written(unfinished, images)
         (unfinished / _SUMMARY).write_text(json.dumps({**facts, "splits": splits}, indent=1))
         _replace(unfinished, folder)
     except OSError as error:
         raise _not_writable(folder, error) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _written(folder: Path, images: Iterable[tuple[int, Pixels, int]]) -> dict[str, dict[str, Any]]:
+    """Writes the files of all splits and returns their summaries by name."""
+    with ExitStack() as files:
+        writers = [
+            SplitWriter(files.enter_context((folder / f"{name}.images.npy").open("w+b"))) for name in SPLITS
+        ]
+        for split, image, label in images:
+            writers[split].append(image, label)
+        summaries = {}
+        for name, writer in zip(SPLITS, writers, strict=True):
+            labels, summaries[name] = writer.finished()
+            np.save(folder / f"{name}.labels.npy", labels, allow_pickle=False)
+    return summaries
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
@@ -128,7 +137,7 @@ def read_split(folder: Path, split: int, *, max_bytes: int) -> tuple[Pixels, Lab
     try:
         images = np.load(path, mmap_mode="r" if is_large else None, allow_pickle=False)
         labels = np.load(folder / f"{SPLITS[split]}.labels.npy", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return None
     if list(images.shape) != expected["shape"] or _sha256(labels) != expected["labels_sha256"]:
         return None

@@ -47,12 +47,12 @@ def rate_factor(step: int, num_steps: int, num_warmup_steps: float) -> float:
 
     Example:
         >>> [round(rate_factor(step, 6, 2), 2) for step in range(6)]
-        [0.5, 1.0, 1.0, 0.85, 0.5, 0.15]
+        [0.5, 1.0, 0.9, 0.65, 0.35, 0.1]
     """
     warmup = min(num_warmup_steps, num_steps / 2)
     if step + 1 <= warmup:
         return (step + 1) / warmup
-    return 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / (num_steps - warmup)))
+    return 0.5 * (1.0 + math.cos(math.pi * (step + 1 - warmup) / (num_steps + 1 - warmup)))
 
 
 @torch.no_grad()

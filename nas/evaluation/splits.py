@@ -83,8 +83,9 @@ def _check_splits(settings: DataSettings, examples: Examples, splits: NDArray[np
     for split, name in enumerate(SPLITS):
         counts = np.bincount(examples.labels[splits == split], minlength=num_classes)
         if not counts.any():
+            remedy = f"data.{name}_share" if settings.num_samples is None else "data.num_samples"
             raise DataError(
-                f"{settings.name} has no {name} images at these shares; raise data.{name}_share or add images"
+                f"each split needs images, but {settings.name} has none for {name}; raise {remedy}"
             )
         if split != TRAIN and np.any(examples.splits == split):
             continue  # the source's own split may lack a class
