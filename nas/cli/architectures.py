@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.exits import CommandError, Exit
-from nas.cli.session import Session, verb
+from nas.cli.session import Session, number, verb, whole
 from nas.flags import FLAGS
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ Name = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="Of the zoo (`nas zoo list`), or architecture.json.")
 ]
 Factor = Annotated[
-    float | None, typer.Option(metavar="F", help="As in the EfficientNet paper.", show_default=False)
+    float | None,
+    typer.Option(parser=number, metavar="F", help="As in the EfficientNet paper.", show_default=False),
 ]
 
 
@@ -75,8 +76,12 @@ def cost(
     width: Factor = None,
     depth: Factor = None,
     resolution_factor: Factor = None,
-    resolution: Annotated[int | None, typer.Option(metavar="PIXELS", help="Side of the input.")] = None,
-    classes: Annotated[int | None, typer.Option(metavar="N", help="Scores that the head gives.")] = None,
+    resolution: Annotated[
+        int | None, typer.Option(parser=whole, metavar="PIXELS", help="Side of the input.")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(parser=whole, metavar="N", help="Scores that the head gives.")
+    ] = None,
     per_layer: Annotated[bool, typer.Option("--per-layer", help="One line an operator.")] = False,
 ) -> None:
     """Count a network: MACs (the papers' FLOPs), parameters, activations, peak memory."""

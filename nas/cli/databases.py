@@ -59,8 +59,9 @@ def copy(
     from runs.copy import copy_from_optuna, copy_to_optuna
 
     if (to is None) == (source is None):
+        given = "neither" if to is None else "both"
         raise CommandError(
-            "a copy needs one of --to URL and --from URL, got " + ("neither" if to is None else "both")
+            f"a copy must have one of --to URL and --from URL, got {given}; name the other storage"
         )
     with session.store(create=source is not None) as store:
         if to is not None:

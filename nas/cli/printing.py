@@ -58,12 +58,11 @@ class Printer:
             _write(sys.stderr, _lines(text))
 
     def error(self, sentence: str) -> None:
-        """Writes an error to stderr, a line each."""
-        for line in sentence.split("\n"):
-            _write(sys.stderr, _lines(f"error: {line}"))
+        """Writes an error to stderr; one with several faults has a line for each."""
+        _write(sys.stderr, _lines("error: " + sentence.replace("\n", "\n       ")))
 
     def table(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], title: str = "") -> None:
-        """Writes rows as a table to stdout; numbers stand to the right."""
+        """Writes rows as a table to stdout; numbers stand to the right, digests are cut to 12 digits."""
         from rich import box
         from rich.table import Table
         from rich.text import Text
@@ -75,7 +74,8 @@ class Printer:
                 name.replace("_", " "), justify="right" if numeric else "left", no_wrap=name == "digest"
             )
         for row in rows:
-            table.add_row(*(Text(visible(shown(row.get(name)))) for name in columns))
+            cells = (shown(row.get(name))[: 12 if name == "digest" else None] for name in columns)
+            table.add_row(*(Text(visible(cell)) for cell in cells))
         self._render(table)
 
     def facts(self, values: Mapping[str, Any], *, title: str = "") -> None:
@@ -85,7 +85,7 @@ class Printer:
 
         grid = Table.grid(padding=(0, 2))
         for name, value in values.items():
-            grid.add_row(Text(name.replace("_", " "), style="bold"), Text(visible(shown(value))))
+            grid.add_row(Text(name.replace("_", " "), style="bold"), Text(_lines(shown(value)).rstrip("\n")))
         if title:
             self._render(Text(visible(title), style="bold"))
         self._render(grid)

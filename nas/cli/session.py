@@ -7,6 +7,7 @@ settings) are added to its signature, and it is called with a `Session` first.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,36 @@ if TYPE_CHECKING:
     from runs import Store
     from runs.records import StudyRecord
 
+PATIENCE_S = 5.0  # how long a reading command waits for the database; a search waits longer
 STORAGE = tuple(flag for flag in FLAGS if flag.name == "storage")
+
+
+def whole(text: str | int) -> int:
+    """Returns a positive whole number that was typed, or that is a default.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    digits = str(text)
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18 and int(digits) > 0):
+        raise typer.BadParameter(f"it must be a positive whole number, got {text!r}")
+    return int(digits)
+
+
+def number(text: str | float) -> float:
+    """Returns a positive number that was typed, or that is a default.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise typer.BadParameter(f"it must be a number above zero, got {text!r}")
+    return value
+
 
 _COMMON: dict[str, tuple[Any, Any]] = {
     "json": (Annotated[bool, typer.Option("--json", help="Print one JSON document.")], False),
@@ -59,7 +89,7 @@ class Session:
 
         found = self.configuration()
         url = found.storage if create else self.require_storage()
-        return open_store(url, artifacts=found.settings.search.artifacts)
+        return open_store(url, artifacts=found.settings.search.artifacts, timeout_s=PATIENCE_S)
 
     def require_storage(self) -> str:
         """Returns the storage's URL; what is to be read must be there already.

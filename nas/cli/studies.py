@@ -10,7 +10,7 @@ import typer
 
 from nas.cli.exits import CommandError, Exit
 from nas.cli.printing import shown
-from nas.cli.session import STORAGE, Session, verb
+from nas.cli.session import STORAGE, Session, number, verb, whole
 from nas.flags import FLAGS
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def status(
     study: Study = None,
     watch: Annotated[bool, typer.Option("--watch", help="Print again until the study rests.")] = False,
     every: Annotated[
-        float, typer.Option("--every", min=0.1, metavar="SECONDS", help="Pause of --watch.")
+        float, typer.Option("--every", parser=number, metavar="SECONDS", help="Pause of --watch.")
     ] = 2.0,
 ) -> None:
     """Show how a study stands: trials by state, the best one, the budget."""
@@ -74,14 +74,14 @@ def list_studies(session: Session) -> None:
     with session.store() as store:
         rows = [study_view(record, store.spent(record.id)) for record in store.studies()]
     for row in [] if session.json else rows:
-        row["created"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created"]))
+        row["created"] = _clock(row["created"])
     session.rows(rows)
 
 
 def best(
     session: Session,
     study: Study = None,
-    top: Annotated[int, typer.Option("--top", min=1, metavar="N", help="How many.")] = 1,
+    top: Annotated[int, typer.Option("--top", parser=whole, metavar="N", help="How many.")] = 1,
 ) -> None:
     """Show the best trials; with --reward, --target or --cost under another reward than the search's own."""
     from nas.views import best_views
@@ -188,6 +188,10 @@ def _reward(session: Session, record: StudyRecord) -> Reward | None:
     return resolve(given, environment(), config=session.config).settings.search.make_reward()
 
 
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
@@ -212,4 +216,5 @@ def _readable(view: Mapping[str, Any]) -> dict[str, Any]:
     attempts = [f"{a['attempt']} on {a['host']}: {a['error'] or 'ok'}" for a in view["attempts"]]
     tracebacks = [a["traceback"] for a in view["attempts"] if a["traceback"]]
     rest = {"traceback": tracebacks[-1]} if tracebacks else {}
+    rest |= {name: _clock(view[name]) for name in ("started", "ended") if view[name] is not None}
     return dict(view) | {"curve": ", ".join(curve), "attempts": "; ".join(attempts)} | rest
