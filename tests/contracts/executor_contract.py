@@ -1,6 +1,6 @@
 """What every executor guarantees (`nas.interfaces.Executor`), as tests that run on each of them.
 
-A subclass has a fixture `executor`, on which nothing is in hand and whose evaluator is `Scripted`, the fake one.
+A subclass has a fixture `executor`, on which nothing is in hand and whose evaluator is the fake `Scripted`.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class TestRayExecutor(ExecutorContract):
         assert len(pids) <= executor.num_slots
         assert os.getpid() not in pids
 
-    def test_as_many_tasks_run_at_once_as_there_are_slots(self, executor: Executor, tmp_path: Path) -> None:
+    def test_as_many_tasks_run_at_once_as_it_has_slots(self, executor: Executor, tmp_path: Path) -> None:
         """Each would run for an hour, so all have come as far as this only if none waits for another."""
         keys = [self.key() for _ in range(executor.num_slots)]
         for key in keys:
@@ -69,7 +69,7 @@ class TestRayExecutor(ExecutorContract):
             os.kill(int((tmp_path / key).read_text()), signal.SIGKILL)
         collect(executor, histories, len(keys))
 
-    def test_a_killed_worker_is_a_preemption_and_is_replaced(self, executor: Executor, tmp_path: Path) -> None:
+    def test_a_killed_worker_is_preempted_and_replaced(self, executor: Executor, tmp_path: Path) -> None:
         key, marker = self.key(), tmp_path / "pid"
         executor.submit(task(key, f"hang {marker}"))
         history = [*executor.events(60.0), *executor.events(0.1)]
