@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from nas.reward import Reward
 
@@ -60,7 +60,7 @@ class Design:
     reward: Reward | None = None
 
     @property
-    def distributions(self) -> dict[str, CategoricalDistribution]:
+    def distributions(self) -> dict[str, BaseDistribution]:
         """Returns the choices in Optuna's words: what `study.ask(fixed_distributions=...)` takes."""
         return {choice.name: CategoricalDistribution(choice.options) for choice in self.space.choices}
 
@@ -78,8 +78,8 @@ class Design:
     def draw(self, rng: np.random.Generator) -> Point:
         """Returns a random point, inside the reward's window where the space can draw by that cost.
 
-        Most points of a space are near the upper end of a window, so one of `NUM_BANDS` bands of equal ratio is
-        drawn first and then a point in it; from the whole window where the band is empty.
+        Most points of a space are near the upper end of a window, so one of `NUM_BANDS` bands of equal ratio
+        is drawn first and then a point in it; from the whole window where the band is empty.
 
         Raises:
             ValueError: the space has no point in the window.

@@ -3,13 +3,15 @@
 Regularized Evolution (Real et al., AAAI 2019), Algorithm 1: a population of the P youngest, a tournament of S
 drawn with replacement, a child by one mutation of the winner, and the oldest leaves. Where we differ: a child
 whose parameters were tried before, or that `accepts` refuses, is drawn again; and with several objectives,
-where the youngest would forget the front, the population is the P best of all by non-dominated rank and
-crowding (NSGA-II's survival), the tournament the same.
+where P youngest would forget the front, the population is the P best by non-dominated rank and crowding
+(NSGA-II's survival) of the 10 P youngest, and the same order decides the tournament.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -26,6 +28,7 @@ Params = dict[str, Any]
 Mutation = Callable[[Params, np.random.Generator], Params]
 
 MAX_TRIES = 100  # children drawn for one trial before the last is proposed as it is
+MEMORY = 10  # with several objectives, the population is chosen from this many times as many youngest trials
 
 
 class EvolutionSampler(BaseSampler):
@@ -70,26 +73,19 @@ class EvolutionSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Params:
-        trials = study.get_trials(deepcopy=False)
-        candidates = [t for t in trials if _is_parent(t) and search_space.keys() <= t.params.keys()]
-        if not search_space or len(candidates) < self._population_size:
+        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        population = self._population(others, study.directions, search_space)
+        if not search_space or len(population) < self._population_size:
             return {}
         rng = np.random.default_rng((self._seed, trial.number))
-        parent = self._parent(candidates, study.directions, rng)
-        params = {name: parent.params[name] for name in search_space}
-        tried = {
-            tuple(map(t.params.get, search_space)) for t in trials if t.number != trial.number and t.params
-        }
+        sample = rng.integers(len(population), size=self._sample_size)
+        parent = population[int(sample.min())].params
+        params = {name: parent[name] for name in search_space}
         child = params
         for _ in range(MAX_TRIES):
-            child = (
-                self._mutate(params, rng)
-                if self._mutate
-                else _mutated(params, search_space, rng, study, trial)
-            )
-            if tuple(map(child.get, search_space)) not in tried and (
-                self._accepts is None or self._accepts(child)
-            ):
+            child = self._mutated(params, search_space, rng, study, trial)
+            is_new = not any(child.items() <= other.params.items() for other in others)
+            if is_new and (self._accepts is None or self._accepts(child)):
                 break
         return child
 
@@ -99,41 +95,39 @@ class EvolutionSampler(BaseSampler):
         rng = np.random.default_rng((self._seed, trial.number, crc32(param_name.encode())))
         return _drawn(param_distribution, rng, study, trial)
 
-    def _parent(
-        self,
-        candidates: Sequence[FrozenTrial],
-        directions: Sequence[StudyDirection],
-        rng: np.random.Generator,
-    ) -> FrozenTrial:
+    def _population(
+        self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection], space: Mapping[str, object]
+    ) -> list[FrozenTrial]:
+        """Returns up to P members, best first."""
         signs = np.array([1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in directions])
-        if len(signs) == 1:
-            population = list(candidates[-self._population_size :])
-            gains = signs * np.array([t.values for t in population])
-            places = np.argsort(np.argsort(-gains[:, 0], kind="stable"), kind="stable")
-        else:
-            places = preference(signs * np.array([t.values for t in candidates]))
-            population = [candidates[i] for i in np.argsort(places)[: self._population_size]]
-            places = np.arange(len(population))
-        sample = rng.integers(len(population), size=self._sample_size)
-        return population[int(sample[np.argmin(places[sample])])]
+        size = self._population_size * (1 if len(signs) == 1 else MEMORY)
+        youngest_first = sorted(trials, key=lambda t: t.number, reverse=True)
+        parents = (t for t in youngest_first if _is_parent(t) and space.keys() <= t.params.keys())
+        members = list(islice(parents, size))
+        if not members:
+            return []
+        order = np.argsort(preference(signs * np.array([member.values for member in members])))
+        return [members[i] for i in order[: self._population_size]]
 
-
-def _mutated(
-    params: Params,
-    space: dict[str, BaseDistribution],
-    rng: np.random.Generator,
-    study: Study,
-    trial: FrozenTrial,
-) -> Params:
-    """Returns `params` with one parameter redrawn uniformly, a categorical one from its other values."""
-    names = sorted(space)
-    name = names[int(rng.integers(len(names)))]
-    distribution = space[name]
-    if isinstance(distribution, CategoricalDistribution):
-        step = 1 + int(rng.integers(len(distribution.choices) - 1))
-        index = (int(distribution.to_internal_repr(params[name])) + step) % len(distribution.choices)
-        return {**params, name: distribution.choices[index]}
-    return {**params, name: _drawn(distribution, rng, study, trial)}
+    def _mutated(
+        self,
+        params: Params,
+        space: Mapping[str, BaseDistribution],
+        rng: np.random.Generator,
+        study: Study,
+        trial: FrozenTrial,
+    ) -> Params:
+        """Returns `params` with one parameter redrawn uniformly, a categorical one from its other values."""
+        if self._mutate is not None:
+            return self._mutate(params, rng)
+        names = sorted(space)
+        name = names[int(rng.integers(len(names)))]
+        distribution = space[name]
+        if isinstance(distribution, CategoricalDistribution):
+            step = 1 + int(rng.integers(len(distribution.choices) - 1))
+            index = (int(distribution.to_internal_repr(params[name])) + step) % len(distribution.choices)
+            return {**params, name: distribution.choices[index]}
+        return {**params, name: _drawn(distribution, rng, study, trial)}
 
 
 def _drawn(distribution: BaseDistribution, rng: np.random.Generator, study: Study, trial: FrozenTrial) -> Any:
@@ -145,5 +139,5 @@ def _is_parent(trial: FrozenTrial) -> bool:
     return (
         trial.state == TrialState.COMPLETE
         and all(violation <= 0 for violation in trial.constraints.values())
-        and bool(np.isfinite(trial.values).all())
+        and all(map(math.isfinite, trial.values))
     )

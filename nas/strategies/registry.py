@@ -35,9 +35,14 @@ class Plan:
         return min(max(self.num_trials // 10, 5), 20)
 
     @property
-    def population_size(self) -> int:
-        """Returns the members of a genetic population: a fifth of the budget, 4 to 50 (Optuna's default)."""
-        return min(max(self.num_trials // 5, 4), 50)
+    def generation_size(self) -> int:
+        """Returns the members of a generation: a tenth of the budget, 8 to 50 (Optuna's default)."""
+        return min(max(self.num_trials // 10, 8), 50)
+
+    @property
+    def aging_size(self) -> int:
+        """Returns the members of an aging population: a fifth of the budget, 4 to 100 (Real et al.'s P)."""
+        return min(max(self.num_trials // 5, 4), 100)
 
 
 def make_sampler(
@@ -96,7 +101,7 @@ def _gp(plan: Plan) -> BaseSampler:
 
 def _nsga2(plan: Plan) -> BaseSampler:
     return SeededSampler(
-        lambda seed: NSGAIISampler(seed=seed, population_size=plan.population_size), plan.seed
+        lambda seed: NSGAIISampler(seed=seed, population_size=plan.generation_size), plan.seed
     )
 
 
@@ -104,7 +109,7 @@ def _nsga3(plan: Plan) -> BaseSampler:
     def factory(seed: int) -> BaseSampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return NSGAIIISampler(seed=seed, population_size=plan.population_size)
+            return NSGAIIISampler(seed=seed, population_size=plan.generation_size)
 
     return SeededSampler(factory, plan.seed)
 
@@ -112,8 +117,8 @@ def _nsga3(plan: Plan) -> BaseSampler:
 def _evolution(plan: Plan) -> BaseSampler:
     return EvolutionSampler(
         seed=plan.seed,
-        population_size=plan.population_size,
-        sample_size=max(plan.population_size // 4, 2),
+        population_size=plan.aging_size,
+        sample_size=max(plan.aging_size // 2, 2),
         mutate=None if plan.design is None else plan.design.mutated_values,
         accepts=None if plan.design is None else plan.design.affords_values,
     )

@@ -38,13 +38,14 @@ class WindowedSampler(BaseSampler):
     def __init__(self, inner: BaseSampler, design: Design, *, seed: int) -> None:
         self._inner = inner
         self._design = design
+        self._distributions = design.distributions
         self._seed = seed
 
     def __str__(self) -> str:
         return str(self._inner)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {name: d for name, d in self._design.distributions.items() if not d.single()}
+        return {name: d for name, d in self._distributions.items() if not d.single()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -71,26 +72,21 @@ class WindowedSampler(BaseSampler):
         values = self._inner.sample_relative(study, trial, inner_space)
         if not values:
             return self._design.draw(np.random.default_rng((self._seed, trial.number)))
-        for name, distribution in self._design.distributions.items():
-            if name not in values:  # one option only, or left by a genetic sampler to be mutated
-                values[name] = (
-                    distribution.choices[0]
-                    if distribution.single()
-                    else self._inner.sample_independent(study, trial, name, distribution)
-                )
+        for choice in self._design.space.choices:
+            if len(choice.options) == 1:
+                values[choice.name] = choice.options[0]
+            elif choice.name not in values:  # a genetic sampler leaves out what it mutates
+                distribution = self._distributions[choice.name]
+                values[choice.name] = self._inner.sample_independent(study, trial, choice.name, distribution)
         return self._design.space.point(values)
 
     def _repaired(self, point: Point, study: Study, trial: FrozenTrial) -> Point:
         rng = np.random.default_rng((self._seed, trial.number, _REPAIR))
-        names = [choice.name for choice in self._design.space.choices]
-        tried = {
-            tuple(map(other.params.get, names))
-            for other in study.get_trials(deepcopy=False)
-            if other.number != trial.number
-        }
+        others = [t.params.items() for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         for _ in range(MAX_REPAIRS):
             is_affordable = self._design.affords(point)
-            if is_affordable and tuple(self._design.space.values(point).values()) not in tried:
+            values = self._design.space.values(point).items()
+            if is_affordable and not any(values <= other for other in others):
                 return point
             changed = self._design.space.mutate(point, rng)
             if is_affordable or self._design.cost(changed) <= self._design.cost(point):
