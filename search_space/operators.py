@@ -292,17 +292,12 @@ def _length(size: int, kernel: int, stride: int, padding: Padding, ceil: bool = 
     """Returns how many windows fit along a side of `size` pixels."""
     if padding == "same":
         return -(-size // stride)
-    span = size + 2 * padding - kernel
+    span = size + 2 * padding - kernel + (stride - 1 if ceil else 0)
     if span < 0:
-        raise ShapeError(
-            f"a window of {kernel} pixels must fit, got a side of {size}; use a larger input or fewer strides"
-        )
-    if not ceil:
-        return span // stride + 1
-    length = -(-span // stride) + 1
-    return (
-        length - 1 if (length - 1) * stride >= size + padding else length
-    )  # torch: no window starts in the end padding
+        raise ShapeError(f"a window of {kernel} pixels must fit, got a side of {size}; use a larger input")
+    length = span // stride + 1
+    begins_inside = (length - 1) * stride < size + padding  # torch drops a last window that begins in padding
+    return length if begins_inside or not ceil else length - 1
 
 
 def _pooled(shape: Shape, kernel: int, stride: int, padding: Padding, ceil: bool) -> Shape:

@@ -37,7 +37,7 @@ EXPRESSIONS: dict[type[operators.Operator], Callable[[Any, Sequence[str]], str]]
     operators.Add: lambda op, x: f"{x[0]} + {x[1]}",
     operators.Multiply: lambda op, x: f"{x[0]} * {x[1]}",
     operators.Concat: lambda op, x: f"torch.cat(({', '.join(x)}), 1)",
-    operators.Slice: lambda op, x: f"{x[0]}[:, {op.start} : {op.stop}]",
+    operators.Slice: lambda op, x: f"{x[0]}[:, {op.start}:{op.stop}]",
     operators.PadChannels: lambda op, x: f"F.pad({x[0]}, (0, 0, 0, 0, 0, {op.channels} - {x[0]}.shape[1]))",
     operators.Shift: lambda op, x: f"F.pad({x[0]}, (-1, 1, -1, 1))",
 }
@@ -308,7 +308,7 @@ def _network_source(
         text += [line for stage in stages for line in lines(stage, 4, ",")] + ["            ]", "        )"]
     if architecture.auxiliary:
         heads = [calls[f"auxiliary.{number}"] for number in range(len(architecture.auxiliary))]
-        text += lines(Call("self.auxiliary = nn.ModuleList([", heads, "])"), 2)
+        text += lines(Call("self.auxiliary = nn.ModuleList(", [Call("[", heads, "]")]), 2)
     text += lines(_prefixed("self.head = ", calls["head"]), 2)
     return "\n".join([*text, "", *_network_forward(architecture, several)])
 

@@ -50,7 +50,7 @@ def widening_resnet(depth: int, options: ResidualOptions = BOTTLENECK) -> Archit
 def cifar(
     blocks: int, first: int, options: ResidualOptions, stem: Stage, num_classes: int = 10
 ) -> Architecture:
-    """Returns a network for 32 pixels: three stages of `blocks` blocks, `first` channels wide, then doubling."""
+    """Returns a network for 32 pixels: three stages of `blocks` blocks, each twice as wide."""
     stages = tuple(
         Stage("residual", blocks, first * 2**index, 1 + (index > 0), options) for index in range(3)
     )

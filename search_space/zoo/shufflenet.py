@@ -56,7 +56,7 @@ def shufflenet_v2_50() -> Architecture:
 
 
 def se_shufflenet_v2_164() -> Architecture:
-    """Returns SE-ShuffleNet V2-164 (appendix, Table 3), with residual units; it counts 1.2 % less than published."""
+    """Returns SE-ShuffleNet V2-164 (appendix, Table 3); it counts 1.2 % less than published."""
     options = ShuffleV2Options(residual=True, squeeze=SQUEEZE)
     stages = _large(zip((10, 10, 23, 10), (340, 680, 1360, 2720), strict=True), options)
     deep = Stage("stem", 1, 128, 2, StemOptions(before=(64, 64), pool="padded"))
