@@ -20,7 +20,7 @@ from search_space.architecture import Architecture, Stage
 from search_space.cost import Cost, stage_cost
 from search_space.graph import Conventions
 from search_space.spaces.base import Choice, Point, SearchSpace, Values
-from search_space.spaces.costs import Costs, Table, gather, tabulate
+from search_space.spaces.costs import Costs, Table, fused, gather, tabulate
 from search_space.spaces.encoding import encoded
 from search_space.spaces.window import Windows, WindowSampler
 
@@ -106,12 +106,16 @@ class StagedSpace(SearchSpace):
         return encoded(self._radices, self._section_at, self._side_at, self.decode, architecture)
 
     def costs(self, batch: NDArray[np.integer[Any]]) -> Costs:
-        return gather(self.tables, self._checked(batch))
+        return gather(self._fused_tables, self._checked(batch))
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The costs of every section for all that can enter it; filled once, by the scalar arithmetic."""
         return tabulate(self._radices, self._step)
+
+    @cached_property
+    def _fused_tables(self) -> tuple[Table, ...]:
+        return fused(self.tables)
 
     @property
     def _radices(self) -> list[tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Small spaces for the tests of spaces: a staged and a plain one that can be listed, a large one, wrong ones."""
+"""Spaces for the tests of spaces: small ones that can be listed, a large one, and wrong ones."""
 
 from __future__ import annotations
 
