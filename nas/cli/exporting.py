@@ -15,7 +15,6 @@ import typer
 from nas.cli.architectures import load_architecture
 from nas.cli.exits import CommandError, Exit
 from nas.cli.session import Session, verb
-from nas.cli.studies import find_trial
 
 if TYPE_CHECKING:
     from search_space import Architecture
@@ -67,38 +66,21 @@ def find_subject(session: Session, text: str) -> Subject:
     if Path(text).is_file() or text in reference_names() or text.endswith(".json"):
         name, architecture = load_architecture(text)
         return Subject(_file_name(name), architecture)
-    if text.rpartition("/")[2].isdigit():
-        return _from_trial(session, text)
-    return _from_study(session, text)
+    return _from_ledger(session, text)
 
 
-def _from_study(session: Session, name: str) -> Subject:
-    from nas.views import best_views, study_reward
+def _from_ledger(session: Session, text: str) -> Subject:
+    """Returns the trial NUMBER or STUDY/NUMBER, or the best of STUDY."""
+    from nas.study import Study
 
+    name, _, number = text.rpartition("/")
+    is_trial = number.isascii() and number.isdigit()
     with session.store() as store:
-        record = store.study(name)
-        found = best_views(store.trials(record.id), study_reward(record))
-    if not found:
-        raise CommandError(
-            f"a study must have a complete trial to be exported, got none in {name!r}; resume it",
-            Exit.NO_FEASIBLE_TRIAL,
-        )
-    return _from_trial(session, f"{record.name}/{found[0]['number']}")
-
-
-def _from_trial(session: Session, text: str) -> Subject:
-    from search_space import Architecture
-
-    with session.store() as store:
-        record, trial, _ = find_trial(session, store, text)
-        document = store.architecture(trial.digest) if trial.digest else None
-        if document is None:
-            raise CommandError(
-                f"a trial must have an architecture to be exported, got none in {text!r}; choose another"
-            )
-        weights = store.artifacts.get_bytes(trial.weights) if trial.weights else None
-    name = _file_name(f"{record.name}-{trial.number}")
-    return Subject(name, Architecture.from_json(document), weights)
+        record = session.study(store, (name or None) if is_trial else text)
+    found = session.configuration()
+    study = Study(record.name, found.storage, found.settings.search.artifacts)
+    network = study.candidate(int(number)) if is_trial else study.best()
+    return Subject(_file_name(f"{record.name}-{network.number}"), network.architecture, network.weights)
 
 
 def _json(subject: Subject) -> bytes:

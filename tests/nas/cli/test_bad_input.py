@@ -1,4 +1,4 @@
-"""Every bad input gets one sentence (rule, value, remedy), no traceback and its exit code; nothing is lost."""
+"""Every bad input gets one sentence (rule, value, remedy), no traceback, its exit code; nothing is lost."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ CASES: dict[str, Case] = {
         "export efficientnet_b0 --to safetensors", 3, "'efficientnet_b0'"
     ),
     "export of nothing": Case("export absent", 3, "absent"),
-    "export of a refused name": Case("export s/99", 3, "got 99"),
+    "export of a missing trial": Case("export s/99", 3, "got 99"),
     "export into a file": Case("export 1 --out taken", 1, "taken", file("taken", "")),
     "export onto a read-only place": Case("export 1 --out /proc/out", 1, "/proc/out"),
     # files
