@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from runs.artifacts import ArtifactStore
 from search_space.architecture import Architecture
 from search_space.build import build
 
+_CURVE = "curve.json"  # the file of a checkpoint that holds (accuracy, loss) of each epoch so far
+_CHECKPOINT_LABELS = {"training": "2"}  # raised when older states would not go on the same way
 _MAX_FEEDS = 4  # resolutions of one data set that are kept ready at once
 
 
@@ -44,7 +47,7 @@ class EvaluatorOptions:
     """
 
     device: str = "auto"
-    checkpoint_interval_s: float = 10.0
+    checkpoint_interval_s: float = 0.0
     keeps_weights: bool = True
     measures_latency: bool = False
     cache: str | None = None
@@ -225,6 +228,7 @@ class _Attempt:
         self._report = report
         self._interval_s = checkpoint_interval_s
         self._store = None if task.checkpoints is None else ArtifactStore(task.checkpoints)
+        self._curve: list[tuple[float, float]] = []  # (accuracy, loss) of each epoch so far
         self._started = self._saved_at = time.perf_counter()
 
     @property
@@ -233,10 +237,11 @@ class _Attempt:
         return time.perf_counter() - self._started
 
     def resume(self, training: Training) -> int:
-        """Goes on from the newest sound checkpoint and returns its epoch; 0 where there is none."""
+        """Goes on from the newest sound checkpoint of this version and returns its epoch; 0 without one."""
         checkpoint = None if self._store is None else self._store.load_checkpoint(self._task.key)
-        if checkpoint is not None:
-            training.restore(checkpoint.files)
+        if checkpoint is not None and checkpoint.labels == _CHECKPOINT_LABELS:
+            training.restore({name: data for name, data in checkpoint.files.items() if name != _CURVE})
+            self._report_again(json.loads(checkpoint.files[_CURVE]))
         return training.epoch
 
     def run(self, training: Training, validation: Feed, scale: InputScale) -> Score:
@@ -257,8 +262,17 @@ class _Attempt:
         """Returns the sha256 of the module's weights in the artifact store; None without a store."""
         return None if self._store is None else self._store.put_bytes(module_bytes(module), kind="weights")
 
+    def _report_again(self, curve: list[list[float]]) -> None:
+        """Reports the epochs behind a checkpoint once more: the driver may have died before it noted them."""
+        for epoch, (accuracy, loss) in enumerate(curve, start=1):
+            self._curve.append((accuracy, loss))
+            if not self._report(Progress(self._task.key, epoch, accuracy, loss, seconds=0.0)):
+                raise StopTraining
+        self._started = time.perf_counter()
+
     def _report_epoch(self, training: Training, result: Score) -> None:
         seconds = self.seconds
+        self._curve.append((result.accuracy, result.loss))
         progress = Progress(self._task.key, training.epoch, result.accuracy, result.loss, seconds)
         goes_on = self._report(progress)
         self._started += self.seconds - seconds
@@ -266,7 +280,8 @@ class _Attempt:
             return
         is_due = time.perf_counter() - self._saved_at >= self._interval_s
         if self._store is not None and (is_due or not goes_on):
-            self._store.save_checkpoint(self._task.key, training.epoch, training.files())
+            files = {**training.files(), _CURVE: json.dumps(self._curve).encode()}
+            self._store.save_checkpoint(self._task.key, training.epoch, files, labels=_CHECKPOINT_LABELS)
             self._saved_at = time.perf_counter()
         if not goes_on:
             raise StopTraining

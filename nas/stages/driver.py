@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0  # leases, epochs and the run's sign of life are written together, at most this often
 POLL_S = 0.25  # how long the driver sleeps when nothing happens: its reaction time to a stop
-MAX_BARREN = 300  # proposals in a row that needed no training, after which the source has nothing new
+MAX_BARREN = 100  # proposals in a row that needed no training, after which the source has nothing new
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,7 @@ class Driver:
 
     def _complete(self, running: _Running, measurement: Measurement) -> None:
         metrics = {"accuracy": measurement.accuracy, "loss": measurement.loss, "epoch": float(measurement.epoch)}
-        metrics["num_examples"] = float(measurement.num_examples)
+        metrics |= {"num_examples": float(measurement.num_examples), "resumed_from": float(measurement.resumed_from)}
         if measurement.latency_ms is not None:
             metrics["latency_ms"] = measurement.latency_ms
         leader = Outcome(
