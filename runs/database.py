@@ -103,8 +103,11 @@ class Database:
 
     def vacuum_into(self, path: Path) -> None:
         """Writes a consistent copy of a SQLite database to a new file; others may go on writing."""
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("VACUUM INTO :path"), {"path": str(path)})
+        connection = self._engine.raw_connection()  # below transactions: VACUUM allows none
+        try:
+            connection.cursor().execute("VACUUM INTO ?", (str(path),))
+        finally:
+            connection.close()
 
     def close(self) -> None:
         self._engine.dispose()

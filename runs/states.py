@@ -40,7 +40,7 @@ class FailureClass(StrEnum):
 # Attempts in all that a class allows; classes that are not named are final at once.
 MAX_ATTEMPTS: dict[FailureClass, int] = {
     FailureClass.PREEMPTED: 5,
-    FailureClass.LOST_LEASE: 5,
+    FailureClass.LOST_LEASE: 25,  # a driver may be killed often while one trial trains on from its checkpoints
     FailureClass.STORAGE: 3,
     FailureClass.OOM_HOST: 2,
     FailureClass.CHECKPOINT_CORRUPT: 2,
