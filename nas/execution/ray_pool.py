@@ -146,7 +146,7 @@ class RayExecutor:
         for call in _returned(list(slots_by_call), START_TIMEOUT_S):
             problem = slots_by_call[call].started()
             if problem is not None:
-                raise ExecutorError(_unloadable(problem))
+                raise _unloadable(problem)
             return
         untyped_ray: Any = ray
         raise ExecutorError(
@@ -191,8 +191,10 @@ def _returned(calls: list[Any], timeout_s: float) -> list[Any]:
     return list(returned)
 
 
-def _unloadable(problem: Failure) -> str:
-    return (
-        f"the evaluator must load on a worker, got {problem.message}; "
-        f"install what it imports where the workers run\n{problem.traceback}"
+def _unloadable(problem: Failure) -> ExecutorError:
+    error = ExecutorError(
+        f"the evaluator must load on a worker, got {problem.message.splitlines()[0]}; "
+        "install what it imports where the workers run"
     )
+    error.add_note(problem.traceback)
+    return error

@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import cloudpickle
+from ray.cluster_utils import Cluster
 
 from nas.execution import open_executor
 from nas.interfaces import Event, Executor, Failure, Measurement, Progress
@@ -84,12 +86,39 @@ def hang(executor: Executor) -> None:
     sys.stdin.readline()
 
 
+def lose_node(executor: Executor, cluster: Cluster, node: object) -> None:
+    """Has a task on each of two nodes, kills one of them, and says what becomes of task and pool."""
+    folder = Path(sys.argv[2])
+    for key in ("first", "second"):
+        executor.submit(task(key, f"hang {folder / key}"))
+    while not all((folder / key).exists() for key in ("first", "second")):
+        executor.events(0.2)
+    cluster.remove_node(node, allow_graceful=False)
+    lost = end(executor)
+    assert isinstance(lost, Failure)
+    cluster.add_node(num_cpus=1)
+    say(lost=lost.failure_class, again=ask(executor, "knows PATH"), slots=executor.num_slots)
+
+
 def _on_terminate(signum: int, frame: object) -> None:
     """The driver's own handler, which opening an executor must not replace."""
 
 
+def _lose_node() -> None:
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    _, node = cluster.add_node(num_cpus=1), cluster.add_node(num_cpus=1)
+    executor = open_executor("ray", Scripted(), num_workers=2, address=cluster.address)
+    with contextlib.closing(executor):
+        lose_node(executor, cluster, node)
+    ray.shutdown()
+    cluster.shutdown()
+
+
 if __name__ == "__main__":
     cloudpickle.register_pickle_by_value(evaluators)
+    if sys.argv[1] == "lose-node":
+        _lose_node()
+        sys.exit()
     signal.signal(signal.SIGTERM, _on_terminate)
     with contextlib.closing(open_executor("ray", Scripted(), num_workers=2)) as opened:
         {"look": look, "train": train, "hang": hang}[sys.argv[1]](opened)

@@ -59,6 +59,7 @@ def go_on(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.slow
 def test_a_private_ray_is_quiet_reachable_from_nowhere_else_and_leaves_nothing_behind() -> None:
     with driver("look") as process:
         facts = said(process)
@@ -80,6 +81,7 @@ def test_a_private_ray_is_quiet_reachable_from_nowhere_else_and_leaves_nothing_b
         wait_until_gone(started)
 
 
+@pytest.mark.slow
 def test_an_interrupt_of_the_terminal_leaves_the_workers_to_the_driver() -> None:
     with driver("train") as process:
         assert said(process) == {"training": True}
@@ -103,3 +105,11 @@ def test_when_the_driver_is_killed_its_workers_and_their_children_end(tmp_path: 
         wait_until_gone(set(started) - agents - {grandchild})
         os.kill(grandchild, signal.SIGKILL)
         wait_until_gone(agents, AGENTS_DEADLINE_S)
+
+
+@pytest.mark.faults
+def test_a_lost_node_costs_its_own_task_and_a_new_node_takes_its_place(tmp_path: Path) -> None:
+    with driver("lose-node", str(tmp_path)) as process:
+        assert process.stdout is not None
+        lines = [line for line in process.stdout if line.startswith("{")]
+        assert [json.loads(line) for line in lines] == [{"lost": "preempted", "again": 1, "slots": 2}]
