@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +52,13 @@ def examples(settings: DataSettings, folder: str) -> Examples:
     _check_classes(path, classes)
     numbers = {name: number for number, name in enumerate(classes)}
     names = [str(file.relative_to(path)) for _, _, file in files]
-    channels = 1 if all(is_grey(file) is not False for _, _, file in files) else 3
+
+    @lru_cache(maxsize=1)  # every header is looked at once, and not at all when the pixels are cached
+    def channels() -> int:
+        return 1 if all(is_grey(file) is not False for _, _, file in files) else 3
 
     def read(index: int) -> Pixels:
-        return decoded(files[index][2], names[index], resolution=settings.resolution, channels=channels)
+        return decoded(files[index][2], names[index], resolution=settings.resolution, channels=channels())
 
     return Examples(
         classes=classes,
