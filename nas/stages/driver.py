@@ -138,7 +138,9 @@ class Driver:
                 self._beat()
         finally:
             self._store.release([running.claim for running in self._running.values()])
-            self._store.release([start.claim for running in self._running.values() for start in running.followers])
+            self._store.release(
+                [start.claim for running in self._running.values() for start in running.followers]
+            )
         assert self._ending is not None
         self._history.refresh()
         self._watch(self._history)
@@ -173,7 +175,9 @@ class Driver:
             failed = spent.counts[TrialState.FAILED]
             return Ending("failures", f"{failed} trials failed, and {rules.max_failures} are allowed")
         if self._num_barren >= MAX_BARREN:
-            return Ending("exhausted", f"the last {MAX_BARREN} proposals were refused or known; nothing new came")
+            return Ending(
+                "exhausted", f"the last {MAX_BARREN} proposals were refused or known; nothing new came"
+            )
         reason = rules.budget.exceeded(spent, self._history.hours)
         return None if reason is None else Ending("done", reason)
 
@@ -231,7 +235,9 @@ class Driver:
         """Returns the outcome of a trial whose measurement exists already, here or in another study."""
         evaluation = self._store.cached(key)
         if evaluation is not None:
-            objectives = self._objectives(start.costs, evaluation.metrics["accuracy"], evaluation.metrics.get("latency_ms"))
+            objectives = self._objectives(
+                start.costs, evaluation.metrics["accuracy"], evaluation.metrics.get("latency_ms")
+            )
             return Outcome(
                 start.claim,
                 TrialState.COMPLETE,
@@ -264,7 +270,9 @@ class Driver:
             return
         del self._running[event.key]
         if running.is_lost:
-            logger.warning("trial %d went to another driver; its late result is dropped", running.claim.number)
+            logger.warning(
+                "trial %d went to another driver; its late result is dropped", running.claim.number
+            )
         elif isinstance(event, Measurement):
             self._complete(running, event)
         elif isinstance(event, Failure):
@@ -284,13 +292,22 @@ class Driver:
             metrics["intermediate"] = gain  # what Optuna's samplers read
         self._steps.append(Step(claim, progress.epoch, metrics, progress.seconds))
         self._history.note(claim.number, progress.epoch, gain)
-        if not running.is_pruned and not self._rules.rungs.keeps(claim.number, progress.epoch, self._history.curves):
+        if not running.is_pruned and not self._rules.rungs.keeps(
+            claim.number, progress.epoch, self._history.curves
+        ):
             running.is_pruned = True
             self._executor.stop(progress.key)
 
     def _complete(self, running: _Running, measurement: Measurement) -> None:
-        metrics = {"accuracy": measurement.accuracy, "loss": measurement.loss, "epoch": float(measurement.epoch)}
-        metrics |= {"num_examples": float(measurement.num_examples), "resumed_from": float(measurement.resumed_from)}
+        metrics = {
+            "accuracy": measurement.accuracy,
+            "loss": measurement.loss,
+            "epoch": float(measurement.epoch),
+        }
+        metrics |= {
+            "num_examples": float(measurement.num_examples),
+            "resumed_from": float(measurement.resumed_from),
+        }
         if measurement.latency_ms is not None:
             metrics["latency_ms"] = measurement.latency_ms
         leader = Outcome(
@@ -318,7 +335,8 @@ class Driver:
         )
         followers, running.followers = running.followers, []
         self._end(running, leader)
-        self._store.release([start.claim for start in followers])  # they are placed anew, by what is known then
+        # they are placed anew, by what is known then
+        self._store.release([start.claim for start in followers])
 
     def _end(self, running: _Running, leader: Outcome) -> None:
         """Records the end of a training, and of the trials that waited for it, as reused."""
@@ -347,7 +365,9 @@ class Driver:
             steps, self._steps = self._steps, []
             finished = self._store.finish(outcomes, steps)
             for outcome in finished.refused:
-                logger.warning("trial %d ended under another driver; our result is dropped", outcome.claim.number)
+                logger.warning(
+                    "trial %d ended under another driver; our result is dropped", outcome.claim.number
+                )
             for outcome in finished.accepted:
                 self._forget_checkpoints(outcome)
             self._history.refresh()
@@ -405,10 +425,14 @@ class Driver:
         for key in self._running:
             self._executor.stop(key)
 
-    def _objectives(self, costs: Mapping[str, float], accuracy: float, latency_ms: float | None) -> tuple[float, ...]:
+    def _objectives(
+        self, costs: Mapping[str, float], accuracy: float, latency_ms: float | None
+    ) -> tuple[float, ...]:
         """Returns what the study is told of a measurement, under its reward."""
         reward = self._rules.reward
         price = costs[reward.cost] if reward.is_arithmetic else latency_ms
         if price is None:
-            raise ValueError(f"the reward counts {reward.cost}, which was not measured; let the evaluator measure it")
+            raise ValueError(
+                f"the reward counts {reward.cost}, which was not measured; let the evaluator measure it"
+            )
         return reward.objectives(accuracy, price)

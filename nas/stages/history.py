@@ -24,7 +24,9 @@ class History:
         self._store, self._study, self._reward = store, study, reward
         self._opened = time.monotonic()
         self._earlier_s = sum(
-            (run.ended or run.started) - run.started for run in store.runs(study.id) if run.status != "running"
+            (run.ended or run.started) - run.started
+            for run in store.runs(study.id)
+            if run.status != "running"
         )
         self._revision = 0
         self._trials: dict[int, TrialRecord] = {}  # by number

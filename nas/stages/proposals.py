@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -72,13 +72,18 @@ class SampledSource:
 
     def propose(self, claim: Claim) -> Proposal:
         choices = self._space.choices
+        values: dict[str, Any]
         if all(choice.name in claim.choices for choice in choices):
             values = {choice.name: claim.choices[choice.name] for choice in choices}
         else:  # what Study.ask does, for a trial that the ledger has numbered already
             trial = optuna.trial.Trial(self._study, claim.trial_id)
-            values = {choice.name: trial.suggest_categorical(choice.name, choice.options) for choice in choices}
+            values = {
+                choice.name: trial.suggest_categorical(choice.name, choice.options) for choice in choices
+            }
         architecture = self._space.decode(self._space.point(values))
-        return Proposal(architecture, self._fidelity, training_seed(self._seed, architecture.digest, self._fidelity))
+        return Proposal(
+            architecture, self._fidelity, training_seed(self._seed, architecture.digest, self._fidelity)
+        )
 
 
 class ListedSource:

@@ -110,7 +110,8 @@ def search(
     settings = with_width(settings, dataset)
     space = make_space(settings, dataset)
     reward = settings.search.make_reward()
-    if reward.cost in ("macs", "params"):  # where nothing costs what is asked for, say so before anything is kept
+    if reward.cost in ("macs", "params"):
+        # where nothing costs what is asked for, say so before anything is kept
         space.sample(np.random.default_rng(0), **{reward.cost: reward.window})
     with open_store(storage_url(settings), artifacts=settings.search.artifacts) as store:
         study = store.create_study(
@@ -175,7 +176,9 @@ def _run(
     if evaluator is None:
         evaluator = TrainingEvaluator(EvaluatorOptions(measures_latency=not reward.is_arithmetic))
     with closing(_open_executor(settings, evaluator)) as executor:
-        ending = _drive(store, study, settings, dataset, _sampled(store, study, settings, space), executor, watch)
+        ending = _drive(
+            store, study, settings, dataset, _sampled(store, study, settings, space), executor, watch
+        )
         arms = [study]
         if ending.kind in ("done", "exhausted") and chosen.control != "none":
             control = _arm(store, study, f"{study.name}.{CONTROL}", settings, space)
@@ -186,10 +189,12 @@ def _run(
             items = [item for arm in arms for item in repeated(store, arm, reward, chosen)]
             if items:
                 study_of_repeats = _arm(store, study, f"{study.name}.{FINALISTS}", settings, space)
-                source = ListedSource(items)
-                unlimited = chosen.model_copy(update={"trials": len(items), "hours": None, "device_hours": None})
+                listed = ListedSource(items)
+                unlimited = chosen.model_copy(
+                    update={"trials": len(items), "hours": None, "device_hours": None}
+                )
                 repeats = settings.model_copy(update={"search": unlimited})
-                ended = _drive(store, study_of_repeats, repeats, dataset, source, executor, watch)
+                ended = _drive(store, study_of_repeats, repeats, dataset, listed, executor, watch)
                 ending = ended if ended.kind == "stopped" else ending
     if ending.kind != "stopped":
         store.set_study_state(study.id, "finished")
@@ -406,6 +411,3 @@ def _check_unchanged(study: StudyRecord, space: SearchSpace, dataset: Dataset) -
             f"a study must be resumed with the data it was begun with, got other images or splits in {study.name!r};"
             " restore them, or start a new study"
         )
-
-
-

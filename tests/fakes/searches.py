@@ -49,14 +49,18 @@ class Formula:
                     file.write(json.dumps({"key": task.key, "epoch": epoch, "seed": task.seed}) + "\n")
                 if store:
                     store.save_checkpoint(task.key, epoch, {"state": str(epoch).encode()})
-            if not report(Progress(task.key, epoch, accuracy, 1 - accuracy, self.seconds * max(epoch - begun, 0))):
+            if not report(
+                Progress(task.key, epoch, accuracy, 1 - accuracy, self.seconds * max(epoch - begun, 0))
+            ):
                 raise StopTraining
         seconds = self.seconds * (task.fidelity.epochs - begun)
         return Measurement(task.key, final, 1 - final, task.fidelity.epochs, seconds, 100, begun)
 
     def trainings(self) -> list[dict[str, Any]]:
         """Returns what was noted: one entry for every epoch that was trained."""
-        return [json.loads(line) for line in self.notes.read_text().splitlines()] if self.notes.exists() else []
+        return (
+            [json.loads(line) for line in self.notes.read_text().splitlines()] if self.notes.exists() else []
+        )
 
 
 def _accuracy(architecture: Architecture, seed: int) -> float:

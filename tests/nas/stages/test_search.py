@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +96,9 @@ def test_a_failure_is_recorded_with_its_class_and_the_search_goes_on(tmp_path: P
 def test_a_diverged_training_is_not_tried_again(tmp_path: Path) -> None:
     search(settings(tmp_path, trials=10), evaluator=Formula(tmp_path / "notes", breaks="diverged"))
     failed = [record for record in trials(tmp_path) if record.state is TrialState.FAILED]
-    assert failed and all(record.failure_class is FailureClass.DIVERGED and record.fence == 1 for record in failed)
+    assert failed and all(
+        record.failure_class is FailureClass.DIVERGED and record.fence == 1 for record in failed
+    )
 
 
 def test_too_many_failures_end_the_search(tmp_path: Path) -> None:
@@ -198,11 +199,6 @@ def test_a_taken_name_is_refused_and_the_study_left_alone(tmp_path: Path) -> Non
     with pytest.raises(StudyExists, match="resume"):
         search(settings(tmp_path, trials=2), evaluator=Formula(tmp_path / "notes"))
     assert len(trials(tmp_path)) == 2
-
-
-def _rewrite(change: Callable[[Store, int], None], folder: Path) -> None:
-    with open_store(f"sqlite:///{folder / 'nas.db'}") as store:
-        change(store, store.study("s").id)
 
 
 def test_a_changed_space_is_refused_with_the_difference(tmp_path: Path) -> None:

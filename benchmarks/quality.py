@@ -1,0 +1,178 @@
+"""How much training a search needs: our default settings against plain Optuna TPE with the same training loop.
+
+The peer is what people glue together: Optuna's default sampler over the same space, every proposal trained to the end.
+It has no filter by cost, no cache, no pruning, and starts at random points of the whole space. Both arms train with the
+same evaluator, recipe and seeds on one thread, and time is the processor's, so that a busy machine changes nothing.
+
+For each seed the peer spends its budget of trials; its best reward is the mark. Ours is asked how many core-seconds it
+took to reach that mark. The further rows leave one part of ours out, and so say what contributes what.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from benchmarks.row import Row
+from nas.evaluation.data import load
+from nas.evaluation.evaluator import TrainingEvaluator
+from nas.interfaces import Measurement, Progress, StopTraining, Task
+from nas.settings import Settings, make_settings
+from nas.stages.proposals import training_seed
+from nas.stages.search import make_space, search, with_width
+
+NAME = "quality"
+
+SEEDS = (0, 1, 2, 3, 4)
+NUM_PEER_TRIALS = 24
+NUM_PROCESSES = 2
+MAX_SHARE = 0.5
+# What is left out of ours, one at a time; `TOO_MANY` trials let each reach the mark, or not, in its own time.
+ARMS: dict[str, dict[str, Any]] = {
+    "default settings": {},
+    "without pruning": {"pruning": "none"},
+    "random instead of TPE": {"strategy": "random"},
+}
+TOO_MANY = 48
+
+
+@dataclass(eq=False)
+class Timed:
+    """Trains, and notes the processor seconds and the final accuracy of every task in order."""
+
+    evaluator: TrainingEvaluator = field(default_factory=TrainingEvaluator)
+    used: float = 0.0
+    # (seconds so far, architecture, accuracy; not a number for a pruned one)
+    ended: list[tuple[float, str, float]] = field(default_factory=list)
+
+    def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
+        before = time.process_time()
+        accuracy = math.nan
+        try:
+            measurement = self.evaluator.evaluate(dataclasses.replace(task, checkpoints=None), report)
+            accuracy = measurement.accuracy
+            return measurement
+        except StopTraining:
+            raise
+        finally:
+            self.used += time.process_time() - before
+            self.ended.append((self.used, task.architecture, accuracy))
+
+
+def run() -> list[Row]:
+    """Returns, for each arm, the median over seeds of its core-seconds to the peer's best reward, over the peer's."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(NUM_PROCESSES, mp_context=context) as pool:
+        peers = list(pool.map(_peer, SEEDS))
+        rows = []
+        for name in ARMS:
+            marks = [best for _, best in peers]
+            seconds = list(pool.map(_ours, [name] * len(SEEDS), SEEDS, marks))
+            shares = [ours / used for ours, (used, _) in zip(seconds, peers, strict=True)]
+            rows.append(_row(name, seconds, [used for used, _ in peers], shares))
+    return rows
+
+
+def _row(name: str, seconds: list[float], used: list[float], shares: list[float]) -> Row:
+    spread = ", ".join("never" if math.isinf(share) else f"{share:.2f}" for share in sorted(shares))
+    what = f"core-seconds to plain Optuna TPE's best reward of {NUM_PEER_TRIALS} trials, {name} (per seed: {spread})"
+    share = statistics.median(shares)
+    is_promise = not ARMS[name]
+    return Row(
+        what,
+        statistics.median(seconds),
+        statistics.median(used),
+        share,
+        MAX_SHARE if is_promise else None,
+        share <= MAX_SHARE if is_promise else None,
+        "core-s",
+    )
+
+
+def _settings(seed: int, folder: str, changes: dict[str, Any]) -> Settings:
+    chosen: dict[str, Any] = {
+        "study": "quality",
+        "storage": f"sqlite:///{Path(folder) / 'nas.db'}",
+        "target": "1M",
+        "trials": TOO_MANY,
+        "executor": "inline",
+        "repeats": 0,
+        "seed": seed,
+    }
+    return make_settings({"search": chosen | changes, "data": {"name": "digits", "resolution": 8}})
+
+
+def _peer(seed: int) -> tuple[float, float]:
+    """Returns the core-seconds that plain Optuna TPE used, and the best reward that it found."""
+    import torch
+
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    settings = _settings(seed, "", {})
+    dataset = load(settings.data)
+    settings = with_width(settings, dataset)
+    space, reward = make_space(settings, dataset), settings.search.make_reward()
+    timed = Timed()
+
+    def objective(trial: optuna.Trial) -> float:
+        values: dict[str, Any] = {c.name: trial.suggest_categorical(c.name, c.options) for c in space.choices}
+        architecture = space.decode(space.point(values))
+        task = Task(
+            key=f"{trial.number:064d}",
+            architecture=architecture.to_json(),
+            data=settings.data,
+            recipe=settings.recipe,
+            fidelity=settings.fidelity,
+            seed=training_seed(seed, architecture.digest, settings.fidelity),
+        )
+        accuracy = timed.evaluate(task, lambda progress: True).accuracy
+        return reward.scalar(accuracy, float(_macs(task.architecture)))
+
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(objective, n_trials=NUM_PEER_TRIALS)
+    return timed.used, study.best_value
+
+
+def _ours(arm: str, seed: int, mark: float) -> float:
+    """Returns the core-seconds after which our search had a complete trial of at least the marked reward; or inf."""
+    import torch
+
+    torch.set_num_threads(1)
+    timed = Timed()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = _settings(seed, folder, ARMS[arm])
+        reward = settings.search.make_reward()
+
+        def is_reached() -> bool:
+            return _reached(timed, reward, mark) < math.inf
+
+        from nas.stages.search import Watch
+
+        with contextlib.suppress(ValueError):  # nothing complete: never reached
+            search(settings, evaluator=timed, watch=Watch(should_stop=is_reached))
+    return _reached(timed, reward, mark)
+
+
+def _reached(timed: Timed, reward: Any, mark: float) -> float:
+    for seconds, architecture, accuracy in timed.ended:
+        if not math.isnan(accuracy) and reward.scalar(accuracy, float(_macs(architecture))) >= mark:
+            return seconds
+    return math.inf
+
+
+def _macs(architecture: str) -> int:
+    from search_space import Architecture, cost
+
+    return cost(Architecture.from_json(architecture)).macs
