@@ -1,9 +1,9 @@
 """Costs by arithmetic, beside counters that run or trace a torch module: fvcore, ptflops, FlopCounterMode.
 
 All count EfficientNet-B0 at 224 pixels, on one thread. Building the module is not in the peers' times, and
-decoding is not in ours. "Cold" means that nothing of the network was counted before, "warm" that all of it was;
-a search lies between them, as its networks share blocks. Seconds are the thread's processor seconds, so that
-what else the machine does counts for nobody; each rate is the median over single calls.
+decoding is not in ours. "Cold" means that nothing of the network was counted before, "warm" that all of it
+was; a search lies between them, as its networks share blocks. Seconds are the thread's processor seconds, so
+that what else the machine does counts for nobody; each rate is the median over single calls.
 """
 
 from __future__ import annotations

@@ -11,7 +11,17 @@ from search_space.graph import Conventions, Graph, Node
 from search_space.lowering import lower
 from search_space.scale import scale
 from search_space.schema import ArchitectureError
-from search_space.spaces import Choice, SearchSpace, open_space
+from search_space.spaces import (
+    Choice,
+    Costs,
+    SearchSpace,
+    Section,
+    SpaceError,
+    StagedSpace,
+    difference,
+    open_space,
+    space_names,
+)
 from search_space.zoo import Published, UnknownNetwork, family, published, reference, reference_names
 
 __all__ = [
@@ -21,14 +31,19 @@ __all__ = [
     "Choice",
     "Conventions",
     "Cost",
+    "Costs",
     "Graph",
     "Layer",
     "Node",
     "Published",
     "SearchSpace",
+    "Section",
+    "SpaceError",
     "Stage",
+    "StagedSpace",
     "UnknownNetwork",
     "cost",
+    "difference",
     "family",
     "layers",
     "lower",
@@ -38,5 +53,6 @@ __all__ = [
     "reference_names",
     "scale",
     "schema",
+    "space_names",
     "stage_cost",
 ]

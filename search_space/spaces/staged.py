@@ -24,6 +24,8 @@ from search_space.spaces.costs import Costs, Table, fused, gather, tabulate
 from search_space.spaces.encoding import encoded
 from search_space.spaces.window import Windows, WindowSampler
 
+SMALL_BATCH = 128  # up to here the scalar arithmetic is done before the tables are filled
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -106,7 +108,10 @@ class StagedSpace(SearchSpace):
         return encoded(self._radices, self._section_at, self._side_at, self.decode, architecture)
 
     def costs(self, batch: NDArray[np.integer[Any]]) -> Costs:
-        return gather(self._fused_tables, self._checked(batch))
+        rows = self._checked(batch)
+        if len(rows) <= SMALL_BATCH and "tables" not in vars(self):
+            return super().costs(rows)
+        return gather(self._fused_tables, rows)
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
