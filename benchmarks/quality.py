@@ -30,8 +30,9 @@ from nas.evaluation.data import load
 from nas.evaluation.evaluator import TrainingEvaluator
 from nas.interfaces import Measurement, Progress, StopTraining, Task
 from nas.settings import Settings, make_settings
+from nas.stages.preparation import make_space, with_width
 from nas.stages.proposals import training_seed
-from nas.stages.search import make_space, search, with_width
+from nas.stages.search import Watch, search
 
 NAME = "quality"
 
@@ -157,8 +158,6 @@ def _ours(arm: str, seed: int, mark: float) -> float:
 
         def is_reached() -> bool:
             return _reached(timed, reward, mark) < math.inf
-
-        from nas.stages.search import Watch
 
         with contextlib.suppress(ValueError):  # nothing complete: never reached
             search(settings, evaluator=timed, watch=Watch(should_stop=is_reached))

@@ -46,8 +46,9 @@ def search(
     found = session.configuration(file)  # a wrong setting is told before the libraries' seconds of loading
 
     from nas.stages import search as stage
+    from nas.stages.preparation import study_name
 
-    name = stage.study_name(found.settings)
+    name = study_name(found.settings)
     resuming = resume_command(session, name)
     with (
         interruptible(session.printer, resuming) as interruption,
@@ -63,10 +64,11 @@ def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY
 
     from nas.config import overlaid
     from nas.stages import search as stage
+    from nas.stages.preparation import restored_settings
 
     changes = {flag.name: session.flags.get(flag.name) for flag in _CHANGEABLE}
     with session.store() as store:
-        settings = overlaid(stage.restored_settings(store.study(study)), changes)
+        settings = overlaid(restored_settings(store.study(study)), changes)
     resuming = resume_command(session, study)
     with (
         interruptible(session.printer, resuming) as interruption,

@@ -14,12 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Stopped, Task
-from nas.reward import Reward
-from nas.settings import DataSettings, Recipe
-from nas.stages.budget import Budget
 from nas.stages.history import History
 from nas.stages.proposals import Proposal, Source, evaluation_key
-from nas.strategies.rungs import Rungs
+from nas.stages.rules import Ending, Rules
 from runs import Claim, EvaluationKey, Outcome, Start, Store, StudyRecord, TrialState
 from runs import Progress as Step
 from runs.records import RunRecord
@@ -30,42 +27,6 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_S = 2.0  # leases, epochs and the run's sign of life are written together, at most this often
 POLL_S = 0.25  # how long the driver sleeps when nothing happens: its reaction time to a stop
 MAX_BARREN = 100  # proposals in a row that needed no training, after which the source has nothing new
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What holds for every trial of a study.
-
-    Args:
-        data: where the images come from; `fingerprint` names their content and splits.
-        recipe: how networks are trained.
-        reward: what a measurement is worth, and which cost is too dear.
-        rungs: which trainings are stopped early.
-        budget: what may be spent.
-        time_limit_s: after which one training is given up.
-        max_failures: failed trials after which the stage gives up; None: never.
-    """
-
-    data: DataSettings
-    fingerprint: str
-    recipe: Recipe
-    reward: Reward
-    rungs: Rungs
-    budget: Budget
-    time_limit_s: float | None = None
-    max_failures: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why a driver came back.
-
-    `kind`: `done` (all trials of the source, or the budget, are used), `exhausted` (the source proposes nothing new),
-    `stopped` (on request) or `failures` (more than allowed).
-    """
-
-    kind: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -153,7 +114,7 @@ class Driver:
         while self._ending is None:
             self._history.refresh()
             num_free = self._executor.num_slots - len(self._running)
-            if num_free <= 0:
+            if num_free <= 0 < self._executor.num_slots:
                 return
             self._ending = self._reason_to_end()
             if self._ending is not None:
@@ -171,6 +132,10 @@ class Driver:
         rules, spent = self._rules, self._history.spent
         if self._should_stop():
             return Ending("stopped", "a stop was asked for")
+        if self._executor.num_slots == 0:
+            return Ending(
+                "failures", "no worker can be started any more; look at the last trial's error, then resume"
+            )
         if rules.max_failures is not None and spent.counts[TrialState.FAILED] > rules.max_failures:
             failed = spent.counts[TrialState.FAILED]
             return Ending("failures", f"{failed} trials failed, and {rules.max_failures} are allowed")

@@ -6,7 +6,6 @@ and repeated trainings of the finalists, so that the report can say whether the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,26 +17,29 @@ from nas.evaluation.data import Dataset, load
 from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator
 from nas.execution import open_executor
 from nas.interfaces import Evaluator, Executor
-
-from nas.reward import Reward
-from nas.settings import Settings, make_settings
+from nas.settings import Settings
 from nas.stages.budget import Budget
-from nas.stages.driver import Driver, Ending, Rules
+from nas.stages.driver import Driver
 from nas.stages.finalists import CONTROL, FINALISTS, Finalist, finalists, repeated
 from nas.stages.history import History
+from nas.stages.preparation import (
+    make_space,
+    plan,
+    restored_settings,
+    storage_url,
+    stored_settings,
+    study_name,
+    with_width,
+)
 from nas.stages.proposals import ListedSource, SampledSource, Source
+from nas.stages.rules import Ending, Rules
 from nas.strategies.comparison import Comparison, compare
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
 from runs import Store, StudyRecord, open_store
 from runs.errors import StudyMissing
-from search_space import SearchSpace, open_space
+from search_space import SearchSpace
 from search_space.spaces import difference
-
-
-# Base widths that are tried for a target, nearest to 1 first, so that a tie goes to the published width.
-WIDTHS = (1.0, 0.75, 1.4, 0.5, 2.0, 0.35, 0.25, 0.15, 0.1)
-NUM_PROBES = 64  # random points from which a width's median cost is known to some percent
 
 
 class SpaceChanged(ValueError):
@@ -224,97 +226,6 @@ def report(store: Store, study: StudyRecord, ending: Ending | None = None) -> Se
         if len(own[0].repeats) > 1 or len(control[0].repeats) > 1:
             comparison = compare([one.repeats for one in own], [one.repeats for one in control])
     return SearchReport(study.name, ending, own, comparison, seconds)
-
-
-def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
-    """Returns what a search is going to do and to spend, in a few lines, before it spends anything."""
-    chosen, reward = settings.search, settings.search.make_reward()
-    limits = [
-        f"{chosen.trial_limit} trials" if chosen.trial_limit is not None else "",
-        f"{chosen.hours:g} hours" if chosen.hours is not None else "",
-        f"{chosen.device_hours:g} device-hours" if chosen.device_hours is not None else "",
-    ]
-    arms = [f"{chosen.strategy}"] + ([f"{chosen.control} as control"] if chosen.control != "none" else [])
-    extra = f", then {chosen.finalists} finalists × {chosen.repeats} seeds an arm" if chosen.repeats else ""
-    return "\n".join(
-        [
-            f"data    {dataset.describe()}",
-            f"space   {space.name} at width {chosen.width:g}: {space.size:.3g} points (version {space.version})",
-            f"reward  {reward.equation}; refused above {reward.limit:g} {reward.cost}",
-            f"train   {settings.fidelity.epochs} epochs of {settings.fidelity.share:.0%} of the training images,"
-            f" stopped early by {chosen.pruning}",
-            f"budget  {', '.join(filter(None, limits))} for each of {', '.join(arms)}{extra}",
-        ]
-    )
-
-
-def make_space(settings: Settings, dataset: Dataset, *, width: float | None = None) -> SearchSpace:
-    """Returns the space that the settings name, fitted to the data; `width` None takes the settings' own, or 1."""
-    return open_space(
-        settings.search.space,
-        resolution=settings.fidelity.resolution or dataset.resolution,
-        num_classes=dataset.num_classes,
-        input_channels=dataset.input_channels,
-        width=width or settings.search.width or 1.0,
-    )
-
-
-def with_width(settings: Settings, dataset: Dataset) -> Settings:
-    """Returns settings that say their width: the one given, or that at which the space surrounds the target best.
-
-    That is the width of `WIDTHS` at which the median cost of random points is nearest to the target, as a ratio; of
-    several, or where the cost is not arithmetic, the one nearest to 1.
-    """
-    reward = settings.search.make_reward()
-    if settings.search.width is not None:
-        return settings
-    if not reward.is_arithmetic:
-        width = 1.0
-    else:
-        width = min(WIDTHS, key=lambda one: _distance(make_space(settings, dataset, width=one), reward))
-    return settings.model_copy(update={"search": settings.search.model_copy(update={"width": width})})
-
-
-def _distance(space: SearchSpace, reward: Reward) -> float:
-    """Returns by which ratio the median cost of the space's points misses the target, as a logarithm, rounded."""
-    rng = np.random.default_rng(0)
-    points = np.array([space.sample(rng) for _ in range(NUM_PROBES)])
-    median = float(np.median(getattr(space.costs(points), reward.cost)))
-    return round(abs(math.log(median / reward.target)), 2)
-
-
-def storage_url(settings: Settings) -> str:
-    """Returns the ledger's URL: the one named, or the default in the user's data folder."""
-    return settings.search.storage or default_storage()
-
-
-def study_name(settings: Settings) -> str:
-    """Returns the study's name: the one given, or one made from space and data."""
-    data = settings.data.name.partition(":")[0]
-    space = settings.search.space.rpartition(":")[2]
-    return settings.search.study or f"{space}-{data}-{settings.search.seed}"
-
-
-def stored_settings(settings: Settings, dataset: Dataset) -> dict[str, object]:
-    """Returns what the ledger keeps of the settings: all but where the ledger is, which may hold a password."""
-    tables = settings.model_dump()
-    for key in ("storage", "artifacts"):
-        tables["search"][key] = None
-    return {**tables, "fingerprint": dataset.fingerprint}
-
-
-def restored_settings(study: StudyRecord) -> Settings:
-    """Returns the settings that a study was last run with.
-
-    Raises:
-        StudyMissing: the study was not made by a search.
-    """
-    tables = {key: value for key, value in study.settings.items() if key in Settings.model_fields}
-    if "search" not in tables:
-        raise StudyMissing(
-            f"only a study that `nas search` made can be searched further, got {study.name!r}; start a new one"
-        )
-    return make_settings(tables, source=f"study {study.name}")
 
 
 def _sampled(
