@@ -20,6 +20,7 @@ from search_space.schema import (
     json_schema,
     nearest,
     require_object,
+    shown,
 )
 
 FORMAT = 1
@@ -39,11 +40,10 @@ class Stage:
     options: Options = Options()  # the block's own; left out: all its defaults
 
     def __post_init__(self) -> None:
-        block = BLOCKS.get(self.block)
-        if block is None:
-            raise ArchitectureError(
-                "block", f'must be a known block, got "{self.block}"; {nearest(self.block, BLOCKS)}'
-            )
+        if not isinstance(self.block, str) or self.block not in BLOCKS:
+            remedy = nearest(str(self.block)[:60], BLOCKS)
+            raise ArchitectureError("block", f"must be a known block, got {shown(self.block)}; {remedy}")
+        block = BLOCKS[self.block]
         if type(self.options) is Options:
             object.__setattr__(self, "options", block.options())
         if type(self.options) is not block.options:

@@ -1,0 +1,115 @@
+"""Every reference network has exactly the measured parameters and MACs, by arithmetic and by counting its module."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from search_space import UnknownNetwork, cost, family, published, reference, reference_names, scale
+from search_space.build import build
+from search_space.zoo.published import PUBLISHED
+
+ROWS = json.loads((Path(__file__).parent / "data" / "measured.json").read_text(encoding="utf-8"))
+MEASURED = {
+    row["name"]: row for row in ROWS if row["family"] not in ("efficientnet_scaling", "efficientnet_fixres")
+}
+# A port that pads and crops computes one more row and column: this is not the network's count but the port's.
+PADDED_AND_CROPPED = {"nasnet_a_mobile_4_1056": 568_234_858 - 563_638_816}
+MOBILE = ("mobilenet_v2", "mobilenet_v3", "mnasnet", "efficientnet")
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_arithmetic_gives_the_measured_integers(name: str) -> None:
+    row = MEASURED[name]
+    network = reference(name)
+    total = cost(network)
+    assert (network.resolution, network.num_classes) == (row["input_size"], row["num_classes"])
+    assert (total.params, total.macs + PADDED_AND_CROPPED.get(name, 0)) == (row["params"], row["macs"])
+    assert family(name) == row["family"]
+
+
+def _count_module(name: str) -> None:
+    network = reference(name)
+    module = build(network, device="meta")
+    image = torch.empty(1, 3, network.resolution, network.resolution, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        module(image)
+    total = cost(network)
+    assert sum(weight.numel() for weight in module.parameters()) == total.params
+    assert counter.get_total_flops() == 2 * total.macs
+
+
+@pytest.mark.parametrize(
+    "name", ["mnasnet_a1_1_0", "mobilenet_v3_large_1_0", "efficientnet_b0", "mobilenet_v2_1_0_224"]
+)
+def test_counting_the_module_gives_the_same(name: str) -> None:
+    _count_module(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", reference_names())
+def test_counting_every_module_gives_the_same(name: str) -> None:
+    _count_module(name)
+
+
+def test_b1_to_b7_are_b0_scaled() -> None:
+    b0 = reference("efficientnet_b0")
+    assert reference("efficientnet_b3") == scale(b0, width=1.2, depth=1.4, resolution=300 / 224)
+    assert reference("efficientnet_b7") == scale(b0, width=2.0, depth=3.1, resolution=600 / 224)
+
+
+def test_published_numbers_are_near_ours() -> None:
+    # Authors round, and count differently: CondenseNet adds activations, MobileNetV3's first version is another network.
+    far = {
+        name
+        for name in reference_names()
+        if (p := published(name)).macs and abs(cost(reference(name)).macs / p.macs - 1) > 0.06
+    }
+    assert far <= {
+        "mobilenet_v3_small_1_0",
+        "mobilenet_v3_small_minimal",
+        "shufflenet_v1_g1_x0_25",
+        "shufflenet_v1_g3_x0_25",
+        "mobilenet_v1_0_25_192",
+        "dpn68",
+        "resnet50",
+        *(name for name in reference_names() if name.startswith("condensenet")),
+        "mobilenet_v3_large_0_75_torchvision_headscaled",
+        "mobilenet_v3_small_torchvision",
+    }
+    assert published("resnet50").macs == 3_800_000_000 and "ResNet" in published("resnet50").source
+
+
+def test_every_published_number_has_a_source() -> None:
+    assert [name for name, row in PUBLISHED.items() if not row.source] == []
+
+
+def test_nothing_published_is_an_empty_row() -> None:
+    assert published("alexnet_ungrouped_96").macs is None
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UnknownNetwork, match="did you mean .*efficientnet_b0"):
+        reference("eficientnet_b0")
+    with pytest.raises(UnknownNetwork, match="nas zoo list"):
+        reference("transformer")
+
+
+def test_a_network_of_which_only_numbers_were_published_says_so() -> None:
+    with pytest.raises(UnknownNetwork, match="only numbers were published"):
+        reference("mnasnet_a2")
+
+
+def test_names_are_the_same_every_time_and_none_twice() -> None:
+    assert len(set(reference_names())) == len(reference_names()) == len(reference_names())
+    assert all(name == name.strip() and " " not in name for name in reference_names())
+
+
+def test_a_wide_resnet_of_width_one_is_a_preactivation_resnet() -> None:
+    from search_space.zoo.preact_resnet import BASIC, preact_cifar, wide_resnet
+
+    assert wide_resnet(112, 1) == preact_cifar(18, 16, BASIC) == reference("preresnet110_cifar10")
