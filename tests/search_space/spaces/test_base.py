@@ -64,7 +64,7 @@ def test_a_point_comes_back_from_its_values(name: str, seed: int) -> None:
 
 
 @given(names, seeds)
-@settings(max_examples=50)
+@settings(max_examples=25)
 def test_what_encodes_decodes_to_the_same_digest(name: str, seed: int) -> None:
     space = space_of("staged" if name == "large" else name)
     architecture = space.decode(space.sample(np.random.default_rng(seed)))
