@@ -68,15 +68,18 @@ class Progress:
 
     def _line(self, arm: str, history: History) -> str:
         from nas.stages.budget import num_paid
+        from nas.stages.finalists import FINALISTS
         from runs import TrialState
 
         spent, search = history.spent, self.limits
         used = [float(num_paid(spent)), history.hours, spent.device_seconds / 3600]
         limits = [search.trial_limit, search.hours, search.device_hours]
+        if arm.endswith(f".{FINALISTS}"):  # as many as there are finalists, whatever the limits
+            limits = [None, None, None]
         shares = [one / limit for one, limit in zip(used, limits, strict=True) if limit is not None]
         begun, shares_then = self._starts.setdefault(arm, (self.clock(), shares))
         elapsed = self.clock() - begun
-        number = f"{used[0]:.0f}" + (f" of {search.trial_limit}" if search.trial_limit is not None else "")
+        number = f"{used[0]:.0f}" + (f" of {limits[0]}" if limits[0] is not None else "")
         parts = [arm, f"{number} trials", *_counts(history)]
         best = [t.objectives[0] for t in history.trials if t.state is TrialState.COMPLETE and t.objectives]
         parts += [f"best {shown(max(best))}"] if best else []
