@@ -2,8 +2,8 @@
 
 Two methods share one interface. `grid` is the paper's (EfficientNet, section 3.3, step 1): of the measured
 networks with alpha * beta^2 * gamma^2 near 2, the most accurate. `surface` uses every measurement, at any cost: a
-response surface over log-multipliers, whose peak where the *measured* cost of the *rounded* networks is doubled is
-the rule.
+response surface over log-multipliers, of which the rule is the peak where the *measured* cost of the *rounded* networks
+is doubled, as far as the data show it.
 """
 
 from __future__ import annotations
@@ -56,6 +56,16 @@ POOR_FIT = 0.01  # p-value below which misses of the surface count as noise
 
 
 @dataclass(frozen=True, slots=True)
+class Plausible:
+    """Shares of log cost that the data leave plausible: their mean by likelihood, bounds, and how many."""
+
+    mean: Array  # [3]
+    lows: Array  # [3]
+    highs: Array  # [3]
+    region: float  # joint, as a share of the triangle
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The fitted rule beside another at equal cost.
 
@@ -79,7 +89,10 @@ class RuleFit:
     """A fitted rule and what it rests on.
 
     Attributes:
-        rule: the most plausible rule; phi counts doublings of the measured cost.
+        rule: the mean of the rules that the data leave plausible, weighted by likelihood; phi counts doublings of
+            the measured cost. Where the data are clear it is the peak; where they are not, the peak jumps
+            about, and this errs about half as much (docs/scaling.md has the measurement).
+        peak: the surface's maximum at that cost, as its best fit has it.
         method: `surface` or `grid`.
         parameters: alpha, beta and gamma with intervals, each at `level`.
         comparisons: with width, depth and resolution alone, dWr, and EfficientNet's constants, at equal cost.
@@ -96,6 +109,7 @@ class RuleFit:
     """
 
     rule: PowerRule
+    peak: PowerRule
     method: str
     parameters: tuple[Estimate, ...]
     comparisons: tuple[Comparison, ...]
@@ -264,23 +278,24 @@ def _by_surface(
     _, exponents, cost_error = cost_law(measured)
     found, misfit = _measured_surfaces(measured)
     log_cost = math.log(cost_multiple)
-    best = peak(found.best, log_cost, exponents)
-    lows, highs, region = _bounds(found, best, log_cost, exponents, level)
-    rule = shared_rule("compound", tuple(best / best.sum()), exponents=tuple(exponents))
+    top = peak(found.best, log_cost, exponents)
+    plausible = _plausible(found, top, log_cost, exponents, level)
+    rule = shared_rule("compound", tuple(plausible.mean / plausible.mean.sum()), exponents=tuple(exponents))
     to_bases = [2.0 ** (1.0 / e) for e in exponents]
     parameters = tuple(
         Estimate(name, value, float(base**low), float(base**high))
         for name, value, base, low, high in zip(
-            NAMES, (rule.alpha, rule.beta, rule.gamma), to_bases, lows, highs, strict=True
+            NAMES, (rule.alpha, rule.beta, rule.gamma), to_bases, plausible.lows, plausible.highs, strict=True
         )
     )
     residuals = measured.values - found.best.heights(measured.logs)
     return RuleFit(
         rule,
+        shared_rule("peak", tuple(top / top.sum()), exponents=tuple(exponents)),
         "surface",
         parameters,
-        _compared(found, best, log_cost, exponents, level),
-        region,
+        _compared(found, plausible.mean, log_cost, exponents, level),
+        plausible.region,
         cost_multiple,
         tuple(map(float, exponents)),
         cost_error,
@@ -316,25 +331,29 @@ def _num_terms(measured: Table) -> int:
     )
 
 
-def _bounds(
-    found: Surfaces, best: Array, log_cost: float, exponents: Array, level: float
-) -> tuple[Array, Array, float]:
-    """Returns the least and greatest plausible share of each dimension, and the joint region's size."""
+def _plausible(found: Surfaces, best: Array, log_cost: float, exponents: Array, level: float) -> Plausible:
+    """Returns which shares the data leave plausible, on a grid that closes in on them."""
     single, joint = float(fdtri(1, found.dof, level)), 2.0 * float(fdtri(2, found.dof, level))
-    coarse, steps = triangle(40), 40
-    against = implausibility(found, coarse, log_cost, exponents)
-    region = float((against <= joint).mean())
-    near = np.concatenate([coarse[against <= single], best[None]])
-    low, high = near.min(axis=0) - 1.0 / steps, near.max(axis=0) + 1.0 / steps
+    shares = triangle(40)
+    against = implausibility(found, shares, log_cost, exponents)
+    region, cell = float((against <= joint).mean()), np.full(3, 1.0 / 40)
     for _ in range(2):
-        size = 61
-        shares = np.concatenate([grid_between(low, high, size), best[None]])
-        inside = implausibility(found, shares, log_cost, exponents) <= single
-        inside[-1] = True
-        cell = (np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0)) / (size - 1)
-        low, high = shares[inside].min(axis=0) - cell, shares[inside].max(axis=0) + cell
-    lows, highs = np.clip(low + cell / 2.0, 0.0, 1.0), np.clip(high - cell / 2.0, 0.0, 1.0)
-    return np.where(low <= 0.0, 0.0, lows), np.where(high >= 1.0, 1.0, highs), region
+        near = np.concatenate([shares[against <= 3.0 * single], best[None]])
+        low = np.clip(near.min(axis=0) - cell, 0.0, 1.0)
+        high = np.clip(near.max(axis=0) + cell, 0.0, 1.0)
+        cell = (high - low) / 60
+        shares = np.concatenate([grid_between(low, high, 61), best[None]])
+        against = implausibility(found, shares, log_cost, exponents)
+        against[-1] = min(against[-1], 0.0)
+    inside = shares[against <= single]
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    weights = np.exp(-against / 2.0)
+    return Plausible(
+        weights @ shares / weights.sum(),
+        np.where(low <= cell / 2.0, 0.0, low - cell / 2.0),
+        np.where(high >= 1.0 - cell / 2.0, 1.0, high + cell / 2.0),
+        region,
+    )
 
 
 def _compared(
@@ -385,6 +404,7 @@ def _by_grid(points: tuple[ScaledPoint, ...], measured: Table, cost_multiple: fl
         - (np.bincount(measured.groups, measured.values) / np.bincount(measured.groups))[measured.groups]
     )
     return RuleFit(
+        rule,
         rule,
         "grid",
         parameters,
