@@ -103,6 +103,8 @@ def training_rates(
 ) -> dict[str, Rates]:
     """Returns the training rates of each part by name."""
     blocks = [part.name for part in chain if part.name.startswith("stages.")]
+    if isinstance(drop_path, int | float):
+        _check_chance("drop_path", drop_path)
     chances = (
         linear_drop_path(len(blocks), drop_path) if isinstance(drop_path, int | float) else tuple(drop_path)
     )
@@ -111,14 +113,18 @@ def training_rates(
             f"drop_path must have a chance per block, got {len(chances)} for {len(blocks)}; add some"
         )
     for name, chance in (("dropout", dropout), *(("drop_path", chance) for chance in chances)):
-        if not 0.0 <= chance < 1.0:
-            raise ValueError(f"{name} must be in [0, 1), got {chance}; it is the chance of dropping")
+        _check_chance(name, chance)
     if not 0.0 < norm_momentum <= 1.0:
         raise ValueError(
             f"norm_momentum must be in (0, 1], got {norm_momentum}; TensorFlow's decay 0.99 is 0.01 here"
         )
     given = dict(zip(blocks, chances, strict=True))
     return {part.name: Rates(dropout, given.get(part.name, 0.0), norm_momentum) for part in chain}
+
+
+def _check_chance(name: str, chance: float) -> None:
+    if not 0.0 <= chance < 1.0:
+        raise ValueError(f"{name} must be in [0, 1), got {chance}; it is the chance of dropping")
 
 
 def _assembled(chain: Sequence[Part], rates: dict[str, Rates]) -> fx.GraphModule:

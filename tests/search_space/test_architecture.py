@@ -59,7 +59,7 @@ def test_the_digest_is_the_same_in_another_process() -> None:
     assert done.stdout.strip() == TINY_DIGEST
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(architectures())
 def test_a_document_comes_back_as_the_same_architecture(architecture: Architecture) -> None:
     again = Architecture.from_json(architecture.to_json())

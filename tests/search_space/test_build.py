@@ -124,9 +124,20 @@ def test_a_module_can_be_copied_and_takes_one_image_in_evaluation() -> None:
     assert torch.equal(copy.deepcopy(module)(image), module(image))
 
 
-@settings(max_examples=25)
+@settings(max_examples=5)
 @given(architectures())
 def test_gradients_reach_every_parameter(architecture: Architecture) -> None:
+    _train_once(architecture)
+
+
+@pytest.mark.slow
+@settings(max_examples=100)
+@given(architectures())
+def test_gradients_reach_every_parameter_of_many_architectures(architecture: Architecture) -> None:
+    _train_once(architecture)
+
+
+def _train_once(architecture: Architecture) -> None:
     try:
         module = build(architecture, seed=0, zero_init_residual=False)
     except ValueError:

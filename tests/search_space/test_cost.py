@@ -29,9 +29,20 @@ from search_space.cost import graph_cost
 from tests.search_space.architectures import architectures, plain
 
 
-@settings(max_examples=60)
+@settings(max_examples=15)
 @given(architectures())
 def test_random_architectures_cost_what_their_modules_count(architecture: Architecture) -> None:
+    _count_module(architecture)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(architectures())
+def test_many_random_architectures_cost_what_their_modules_count(architecture: Architecture) -> None:
+    _count_module(architecture)
+
+
+def _count_module(architecture: Architecture) -> None:
     try:
         expected = cost(architecture)
     except ArchitectureError:

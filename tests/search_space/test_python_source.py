@@ -27,6 +27,7 @@ TINY = Architecture(
 # Runs alone in its folder: no package of ours can be imported there.
 RUN = """
 import sys, torch
+torch.set_num_threads(1)
 from safetensors.torch import load_file
 from network import Network
 weights = load_file("weights.safetensors")

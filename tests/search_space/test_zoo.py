@@ -63,7 +63,7 @@ def test_b1_to_b7_are_b0_scaled() -> None:
 
 
 def test_published_numbers_are_near_ours() -> None:
-    # Authors round, and count differently: CondenseNet adds activations, MobileNetV3's first version is another network.
+    # Authors round, and count differently: CondenseNet adds activations, MobileNetV3's first version was another.
     far = {
         name
         for name in reference_names()
