@@ -21,7 +21,7 @@ from nas.evaluation.pictures import resampled
 Batch = tuple[Tensor, Tensor]  # uint8 [size, channels, side, side], int64 [size]
 Indices = NDArray[np.int64]
 
-_RESAMPLED_AT_ONCE = 4_096  # images; bounds the memory of float64 copies
+_RESAMPLED_AT_ONCE = 512  # images; bounds the memory of int64 copies
 
 
 class Feed(Protocol):

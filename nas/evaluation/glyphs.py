@@ -124,11 +124,11 @@ def glyph(
     canvas = _background(rng, side, paper, clutter)
     for _ in range(rng.poisson(2.0 * clutter)):
         angle = rng.uniform(0.0, 2.0 * math.pi)
-        distance = rng.uniform(0.36, 0.52)
+        distance = rng.uniform(0.34, 0.52)
         pose = Pose(
             x=0.5 + distance * math.cos(angle),
             y=0.5 + distance * math.sin(angle),
-            height=rng.uniform(0.2, 0.36),
+            height=rng.uniform(0.16, 0.30),
             aspect=rng.uniform(0.8, 1.25),
             angle=rng.uniform(-math.pi, math.pi),
             shear=rng.uniform(-0.3, 0.3),
@@ -137,9 +137,9 @@ def glyph(
         _blend(canvas, _placed(_font_mask(rng, other), pose, side), _ink(rng, paper, 25.0, 90.0))
     _strokes(rng, canvas, rng.poisson(1.5 * clutter), paper, longest=0.6)
     pose = Pose(
-        x=0.5 + clutter * rng.uniform(-0.11, 0.11),
-        y=0.5 + clutter * rng.uniform(-0.11, 0.11),
-        height=0.66 + clutter * rng.uniform(-0.18, 0.10),
+        x=0.5 + clutter * rng.uniform(-0.13, 0.13),
+        y=0.5 + clutter * rng.uniform(-0.13, 0.13),
+        height=0.5 + clutter * rng.uniform(-0.16, 0.06),
         aspect=1.0 + clutter * rng.uniform(-0.2, 0.25),
         angle=clutter * rng.uniform(-0.4, 0.4),
         shear=clutter * rng.uniform(-0.25, 0.25),
@@ -170,7 +170,7 @@ def _texture(rng: np.random.Generator, side: int, knots: int, amplitude: float) 
 def _ink(rng: np.random.Generator, paper: float, low: float, high: float) -> float:
     """Returns a level that differs from the paper's by `low` to `high`, within 0 to 255."""
     sign = 1.0 if rng.random() < (255.0 - paper) / 255.0 else -1.0
-    return float(np.clip(paper + sign * rng.uniform(low, high), 0.0, 255.0))
+    return min(255.0, max(0.0, paper + sign * rng.uniform(low, high)))
 
 
 def _strokes(rng: np.random.Generator, canvas: Canvas, count: int, paper: float, *, longest: float) -> None:
@@ -179,7 +179,7 @@ def _strokes(rng: np.random.Generator, canvas: Canvas, count: int, paper: float,
     for _ in range(count):
         x, y = rng.uniform(0.05, 0.95, size=2) * side
         length, angle = side * rng.uniform(0.3, 1.0) * longest, rng.uniform(0.0, 2.0 * math.pi)
-        width = max(1, round(side * rng.uniform(0.015, 0.045)))
+        width = max(1, round(side * rng.uniform(0.012, 0.035)))
         mask = Image.new("L", (side, side))
         pen = ImageDraw.Draw(mask)
         if rng.random() < 0.5:
@@ -203,11 +203,11 @@ def _placed(mask: Image.Image, pose: Pose, side: int) -> Image.Image:
     scale = pose.height * side / mask.height  # canvas pixels for a pixel of the mask
     cos, sin = math.cos(pose.angle), math.sin(pose.angle)
     # Forward, about the centres: rotate · stretch · shear. Pillow wants the inverse, from canvas to mask.
-    shear = np.array([[1.0, pose.shear], [0.0, 1.0]])
-    forward = scale * np.array([[cos, -sin], [sin, cos]]) @ np.diag([pose.aspect, 1.0]) @ shear
-    inverse = np.linalg.inv(forward)
-    offset = np.array([mask.width, mask.height]) / 2.0 - inverse @ (side * np.array([pose.x, pose.y]))
-    coefficients = (*inverse[0], offset[0], *inverse[1], offset[1])
+    aspect, shear = pose.aspect, pose.shear
+    a, b = (cos / aspect + shear * sin) / scale, (sin / aspect - shear * cos) / scale
+    c, d = -sin / scale, cos / scale
+    x, y = side * pose.x, side * pose.y
+    coefficients = (a, b, mask.width / 2.0 - a * x - b * y, c, d, mask.height / 2.0 - c * x - d * y)
     return mask.transform((side, side), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
 
 
