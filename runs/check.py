@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from runs.records import Violation
-from runs.schema import attempt, metadata, result, study, trial, utc_now
+from runs.schema import COUNTERS, attempt, metadata, result, study, trial, utc_now
 from runs.states import TrialState
 from runs.text import load
 
@@ -88,11 +88,13 @@ def _counters(connection: Connection) -> Iterator[Violation]:
         tally = counted.setdefault(study_id, {})
         tally[state] = count
         tally["reused"] = tally.get("reused", 0) + num_reused
-    for row in connection.execute(sa.select(study.c.id, study.c.tally)):
-        kept = {state: count for state, count in load(row.tally).items() if count}
-        found = {state: count for state, count in counted.get(row.id, {}).items() if count}
-        if kept != found:
-            yield Violation("I1", f"study {row.id}", f"counts {kept} results, and has {found}")
+    for row in connection.execute(sa.select(study)):
+        found = counted.get(row.id, {})
+        for name in COUNTERS:
+            what = name.removeprefix("num_")
+            if getattr(row, name) != found.get(what, 0):
+                message = f"counts {getattr(row, name)} trials as {what}, and has {found.get(what, 0)}"
+                yield Violation("I1", f"study {row.id}", message)
 
 
 def _numbers(connection: Connection) -> Iterator[Violation]:

@@ -173,7 +173,7 @@ def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[st
             if connection.execute(_RELEASE, parameters).rowcount:
                 used = seconds.get(claim.attempt, 0.0)
                 total += end_attempt(connection, Outcome(claim, TrialState.QUEUED, seconds=used))
-        studies.account(connection, locked, {}, total)
+        studies.touch(connection, study_id, seconds=total)
 
 
 def end_attempt(connection: Connection, outcome: Outcome) -> float:
@@ -247,7 +247,7 @@ def _evict(connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tupl
         connection, Outcome(claim, TrialState.FAILED, failure_class=lost, message="its owner is gone")
     )
     if num_failures(connection, row.id, lost) < MAX_ATTEMPTS[lost]:
-        studies.account(connection, locked, {}, seconds)
+        studies.touch(connection, row.study_id, seconds=seconds)
         return True
     connection.execute(
         trial.update()
@@ -269,7 +269,7 @@ def _evict(connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tupl
             created=utc_now(),
         )
     )
-    studies.account(connection, locked, {TrialState.FAILED: 1}, seconds)
+    studies.touch(connection, row.study_id, ended={TrialState.FAILED: 1}, seconds=seconds)
     return False
 
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +36,24 @@ _SQLITE_READONLY, _SQLITE_FULL, _SQLITE_NOTADB = 8, 13, 26
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _RETRYABLE_STATES = ("08", "40001", "40P01", "57P0")  # connection, serialization, deadlock, shutdown
 _POSTGRES_FULL, _POSTGRES_READONLY = "53100", "25006"
+
+
+class Mode(StrEnum):
+    """What a transaction is for."""
+
+    WRITE = "write"
+    READ = "read"  # each statement sees its own moment: no transaction at all, two messages fewer
+    SNAPSHOT = "snapshot"  # all statements see the same moment
+
+
+# IMMEDIATE takes the write lock at once: a transaction that reads first and writes later could find itself
+# "locked" in the middle, where waiting does not help.
+_SQLITE_BEGIN = {Mode.WRITE: "BEGIN IMMEDIATE", Mode.READ: None, Mode.SNAPSHOT: "BEGIN"}
+_POSTGRES_LEVEL = {
+    Mode.WRITE: "READ COMMITTED",
+    Mode.READ: "AUTOCOMMIT",
+    Mode.SNAPSHOT: "REPEATABLE READ",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +101,29 @@ class Database:
             StorageUnreachable: the database was away for longer than `timeout_s`.
         """
         if recall is None:
-            return self._persist(lambda is_first: self._once(work, write=True))
+            return self._persist(lambda is_first: self._once(work, Mode.WRITE))
 
         def once_more(is_first: bool) -> T:
-            done = None if is_first else self._once(recall, write=False)
-            return self._once(work, write=True) if done is None else done
+            done = None if is_first else self._once(recall, Mode.READ)
+            return self._once(work, Mode.WRITE) if done is None else done
 
         return self._persist(once_more)
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def read(self, work: Callable[[Connection], T], mode: Mode = Mode.READ) -> T:
         """Returns what `work` returns; it must not write. Raises as `write` does."""
-        return self._persist(lambda is_first: self._once(work, write=False))
+        return self._persist(lambda is_first: self._once(work, mode))
 
     @contextlib.contextmanager
-    def connection(self, *, write: bool) -> Iterator[Connection]:
-        """One transaction, not tried again: committed at the end, rolled back when the body raises."""
+    def connection(self, mode: Mode = Mode.WRITE) -> Iterator[Connection]:
+        """One connection, not tried again: its changes are committed at the end, undone when the body raises."""
         with self._turn or contextlib.nullcontext():
-            with self._engine.connect().execution_options(nas_write=write) as connection, connection.begin():
-                yield connection
+            with self._engine.connect() as connection:
+                if self.is_sqlite:
+                    connection = connection.execution_options(nas_begin=_SQLITE_BEGIN[mode])
+                else:
+                    connection = connection.execution_options(isolation_level=_POSTGRES_LEVEL[mode])
+                with connection.begin():
+                    yield connection
 
     def vacuum_into(self, path: Path) -> None:
         """Writes a consistent copy of a SQLite database to a new file; others may go on writing."""
@@ -138,8 +162,8 @@ class Database:
             )
         return None
 
-    def _once(self, work: Callable[[Connection], T], *, write: bool) -> T:
-        with self.connection(write=write) as connection:
+    def _once(self, work: Callable[[Connection], T], mode: Mode) -> T:
+        with self.connection(mode) as connection:
             return work(connection)
 
     def _persist(self, attempt: Callable[[bool], T]) -> T:
@@ -156,9 +180,7 @@ class Database:
                         raise
                     raise ours from None  # the driver's own text may repeat the connection's parameters
             is_first = False
-            time.sleep(
-                pause * random.uniform(0.5, 1.0)
-            )  # apart, so that waiting writers do not return together
+            time.sleep(pause * random.uniform(0.5, 1.0))  # apart: waiting writers must not return together
             pause = min(2 * pause, longest)
 
     def _masked(self, text: str) -> str:
@@ -189,10 +211,9 @@ class Database:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE takes the write lock at once: a transaction that reads first and writes later could find
-    # itself "locked" in the middle, where waiting does not help.
-    write = connection.get_execution_options().get("nas_write", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    statement = connection.get_execution_options().get("nas_begin")
+    if statement is not None:
+        connection.exec_driver_sql(statement)
 
 
 def _sqlite_code(error: BaseException | None) -> int | None:

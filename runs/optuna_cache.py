@@ -41,10 +41,9 @@ class StudyCache:
         self.name = name
         self.directions = directions
         self.revision = 0
-        self.last_parameter_id = 0
         self.distributions: dict[str, BaseDistribution] = {}  # the first of each name: later ones must agree
         self.best: FrozenTrial | None = None  # of a single objective
-        self._parameters: dict[int, BaseDistribution] = {}
+        self.parameters: dict[int, BaseDistribution] = {}  # by id
         self._trials: list[FrozenTrial] = []  # by number
         self._finished: dict[TrialState, list[FrozenTrial]] = {s: [] for s in TrialState if s.is_finished()}
         self._unfinished: dict[int, FrozenTrial] = {}  # by number
@@ -55,9 +54,8 @@ class StudyCache:
     def learn(self, row: Row[*tuple[Any, ...]]) -> None:
         """Notes a stored distribution."""
         distribution = parsed(row.distribution)
-        self._parameters[row.id] = distribution
+        self.parameters[row.id] = distribution
         self.distributions.setdefault(row.name, distribution)
-        self.last_parameter_id = max(self.last_parameter_id, row.id)
 
     def put(self, trial: FrozenTrial) -> None:
         """Replaces or adds a trial; numbers arrive without gaps."""
@@ -102,7 +100,7 @@ class StudyCache:
             datetime_start=_local(row.started),
             datetime_complete=_local(row.ended),
             params={name: choices[name] for name in parameters},
-            distributions={name: self._parameters[key] for name, key in parameters.items()},
+            distributions={name: self.parameters[key] for name, key in parameters.items()},
             user_attrs=load(row.user_attrs),
             system_attrs=_system_attrs(row),
             intermediate_values=dict(intermediate),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ from runs.metrics import INTERMEDIATE, add_metrics, of_trials
 from runs.owner import code_version
 from runs.parameters import parameter_ids
 from runs.records import Claim
-from runs.schema import SCHEMA_VERSION, attempt, parameter, result, study, trial, utc_now
+from runs.schema import SCHEMA_VERSION, attempt, parameter, result, trial, utc_now
 from runs.states import FailureClass, TrialState
 from runs.text import dump, load
+
+MAX_LISTED = 100  # trials whose metrics are asked for one by one rather than with the study's
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,24 @@ class Template:
     objectives: Sequence[float] | None
 
 
-def news(connection: Connection, study_id: int, after_revision: int, after_parameter: int) -> News | None:
-    """Returns what is new; None when the study is gone."""
-    revision = connection.scalar(_REVISION, {"the_study": study_id})
-    if revision is None:
-        return None
-    if revision == after_revision:
-        return News(revision, (), (), {})
-    # Trials first: a distribution or metric that appears after them is never missing, at most early.
+def news(connection: Connection, study_id: int, after_revision: int, known: Container[int]) -> News:
+    """Returns what is new.
+
+    Args:
+        after_revision: what was seen before. All trials below a seen revision were seen, as a study's
+            transactions come one after another.
+        known: ids of the distributions that were seen.
+    """
     trials = connection.execute(_CHANGED, {"the_study": study_id, "after": after_revision}).all()
-    parameters = connection.execute(_PARAMETERS, {"the_study": study_id, "after": after_parameter}).all()
-    many = len(trials) > 100
-    steps = of_trials(connection, study_id, [] if many else [row.id for row in trials], INTERMEDIATE)
+    if not trials:
+        return News(after_revision, (), (), {})
+    # After the trials: a distribution or metric may then be early, but is never missing.
+    used = {key for row in trials for key in load(row.parameters)}
+    is_known = all(key in known for key in used)
+    parameters = () if is_known else connection.execute(_PARAMETERS, {"the_study": study_id}).all()
+    are_many = len(trials) > MAX_LISTED
+    steps = of_trials(connection, study_id, [] if are_many else [row.id for row in trials], INTERMEDIATE)
+    revision = max(row.revision for row in trials)
     return News(revision, parameters, sorted(trials, key=lambda row: row.number), steps)
 
 
@@ -102,8 +110,9 @@ def insert(
     connection: Connection, study_id: int, template: Template, attempt_id: uuid.UUID, tenant: Tenant
 ) -> Claim:
     """Adds a trial as the template has it, with one attempt and, if it has finished, its result."""
-    locked = studies.touch(connection, study_id, num_new=1)
     state, draft = template.state, template.draft
+    ended: dict[str, int] = {state: 1} if state.is_finished else {}
+    locked = studies.touch(connection, study_id, num_new=1, ended=ended)
     is_held = state is TrialState.LEASED
     trial_id = connection.execute(
         trial.insert()
@@ -157,7 +166,6 @@ def insert(
                 created=utc_now(),
             )
         )
-        studies.account(connection, locked, {state: 1}, 0.0)
     return Claim(
         trial_id, study_id, locked.num_trials - 1, 1, str(attempt_id), draft.choices, draft.started or 0.0
     )
@@ -172,10 +180,9 @@ def _columns(connection: Connection, study_id: int, draft: Draft) -> dict[str, s
     }
 
 
-_REVISION = sa.select(study.c.revision).where(study.c.id == sa.bindparam("the_study"))
 _PARAMETERS = (
     sa.select(parameter.c.id, parameter.c.name, parameter.c.distribution)
-    .where(parameter.c.study_id == sa.bindparam("the_study"), parameter.c.id > sa.bindparam("after"))
+    .where(parameter.c.study_id == sa.bindparam("the_study"))
     .order_by(parameter.c.id)
 )
 _CHANGED = (
@@ -190,6 +197,7 @@ _CHANGED = (
         trial.c.system_attrs,
         trial.c.started,
         trial.c.ended,
+        trial.c.revision,
         result.c.objectives,
         result.c.constraints,
     )

@@ -244,11 +244,8 @@ class OptunaView(BaseStorage):
         """Returns the study's cache with everything in it that is committed now, and our drafts on top."""
         cache = self._cache(study_id)
         news = self._store.database.read(
-            lambda connection: optuna_rows.news(connection, study_id, cache.revision, cache.last_parameter_id)
+            lambda connection: optuna_rows.news(connection, study_id, cache.revision, cache.parameters)
         )
-        if news is None:
-            del self._caches[study_id]
-            raise KeyError(f"No study with {study_id=} exists.")
         known = self._held.parameter_ids.setdefault(study_id, {})
         for row in news.parameters:
             cache.learn(row)

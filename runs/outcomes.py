@@ -69,26 +69,30 @@ def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdin
     """
     accepted, requeued, refused = [], [], []
     for study_id, of_study in _by_study(outcomes, lambda outcome: outcome.claim):
-        locked = studies.touch(connection, study_id)
-        ended: Counter[str] = Counter()
-        seconds = 0.0
-        for outcome in of_study:
+        # Mostly all goes as expected; then one statement locks the study and counts.
+        expected, expected_s = Counter[str](), sum(outcome.seconds for outcome in of_study)
+        states = [TrialState.QUEUED if _may_retry(connection, one) else one.state for one in of_study]
+        for outcome, state in zip(of_study, states, strict=True):
+            expected.update(_counted(outcome, state))
+        locked = studies.touch(connection, study_id, ended=expected, seconds=expected_s)
+        counted, seconds = Counter[str](), 0.0
+        for outcome, state in zip(of_study, states, strict=True):
             _check(outcome, may_be_infinite=locked.space_version is None)
-            state = TrialState.QUEUED if _may_retry(connection, outcome) else outcome.state
             if not _end(connection, outcome, state, locked.revision, holdings):
                 refused.append(outcome)
                 seconds += _late_seconds(connection, outcome)
                 continue
             seconds += end_attempt(connection, outcome)
+            counted.update(_counted(outcome, state))
             _store_steps(connection, outcome.claim, holdings)
             if state is TrialState.QUEUED:
                 requeued.append(outcome)
                 continue
             accepted.append(outcome)
-            ended[state] += 1
-            ended["reused"] += outcome.reused_from is not None
-            _store_result(connection, outcome)
-        studies.account(connection, locked, ended, seconds)
+            _store_result(connection, outcome, may_be_cached=locked.space_version is not None)
+        if counted != expected or seconds != expected_s:
+            counted.subtract(expected)
+            studies.touch(connection, study_id, ended=counted, seconds=seconds - expected_s)
     return Finished(tuple(accepted), tuple(requeued), tuple(refused))
 
 
@@ -131,6 +135,14 @@ def _check(outcome: Outcome, *, may_be_infinite: bool) -> None:
         )
     if outcome.state is TrialState.FAILED and outcome.failure_class is None:
         raise BadRecord("a failed trial must have a failure class, got none; give one of FailureClass")
+
+
+def _counted(outcome: Outcome, state: TrialState) -> dict[str, int]:
+    """Returns what an outcome adds to the study's counters."""
+    return {
+        state: int(state.is_finished),
+        "reused": int(state.is_finished and outcome.reused_from is not None),
+    }
 
 
 def _may_retry(connection: Connection, outcome: Outcome) -> bool:
@@ -195,7 +207,7 @@ def _store_steps(connection: Connection, claim: Claim, holdings: Holdings) -> No
         add_metrics(connection, steps)
 
 
-def _store_result(connection: Connection, outcome: Outcome) -> None:
+def _store_result(connection: Connection, outcome: Outcome, *, may_be_cached: bool) -> None:
     claim = outcome.claim
     if outcome.start is not None:
         _store_architecture(connection, outcome.start)
@@ -214,7 +226,7 @@ def _store_result(connection: Connection, outcome: Outcome) -> None:
             "weights": outcome.weights,
         },
     )
-    if outcome.state is TrialState.COMPLETE and outcome.reused_from is None:
+    if may_be_cached and outcome.state is TrialState.COMPLETE and outcome.reused_from is None:
         columns = {
             "the_trial": claim.trial_id,
             "the_metrics": dump(dict(outcome.metrics)),

@@ -34,6 +34,8 @@ Seconds = sa.Double
 Uuid = sa.String(36)
 Digest = sa.String(64)
 
+COUNTERS = (*(f"num_{state}" for state in TrialState if state.is_finished), "num_reused")
+
 
 class utc_now(FunctionElement[float]):
     """The database's clock: UTC seconds since 1970, read when the statement runs."""
@@ -81,7 +83,8 @@ study = sa.Table(
     # the study's transactions in a line: revisions become visible in order and a reader misses none.
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("num_trials", sa.BigInteger, nullable=False),  # the next trial's number
-    sa.Column("tally", Json, nullable=False),  # finished trials by state, and "reused"
+    # Finished trials by state, and how many of them reused a measurement.
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTERS),
     sa.Column("device_seconds", Seconds, nullable=False),  # of ended attempts
     _one_of("state", ("active", "paused", "stopped", "finished")),
     sqlite_autoincrement=True,  # an id is never given twice, not even after a deletion

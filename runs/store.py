@@ -17,7 +17,7 @@ from runs.address import artifacts_url, parse, prepare_file, safe_text, secrets
 from runs.artifacts import ArtifactStore
 from runs.check import violations
 from runs.claims import Tenant, Watch
-from runs.database import HOST_CLOCK, Clock, Database
+from runs.database import HOST_CLOCK, Clock, Database, Mode
 from runs.drafts import Holdings
 from runs.errors import BadRecord
 from runs.metrics import INTERMEDIATE, curves, of_trial
@@ -345,7 +345,9 @@ class Store(StageVerbs):
             grace_s: how long after its lease's end a trial may wait for somebody to take it over.
         """
         hidden = secrets(self.database.url)
-        return self.database.read(lambda connection: violations(connection, grace_s=grace_s, secrets=hidden))
+        return self.database.read(
+            lambda connection: violations(connection, grace_s=grace_s, secrets=hidden), Mode.SNAPSHOT
+        )
 
     def insert_trial(self, study_id: int, template: Template) -> Claim:
         """Adds a trial in whatever state the template has it; holds it if it is unfinished and not queued."""

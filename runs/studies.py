@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from runs.errors import BadRecord, StudyExists, StudyMissing
 from runs.names import name_key
 from runs.owner import code_version
 from runs.records import Spent, StudyRecord
-from runs.schema import SCHEMA_VERSION, attempt, study, trial, utc_now
+from runs.schema import COUNTERS, SCHEMA_VERSION, attempt, study, trial, utc_now
 from runs.states import TrialState
 from runs.text import dump, load
 
@@ -62,8 +63,8 @@ def create(
             schema_version=SCHEMA_VERSION,
             revision=1,
             num_trials=0,
-            tally="{}",
             device_seconds=0.0,
+            **dict.fromkeys(COUNTERS, 0),
         )
     )
     created = by_uid(connection, uid)
@@ -96,27 +97,27 @@ def everything(connection: Connection) -> list[StudyRecord]:
     return [_record(row) for row in connection.execute(_SELECT.order_by(study.c.id))]
 
 
-def touch(connection: Connection, study_id: int, *, num_new: int = 0) -> Row[*tuple[Any, ...]]:
-    """Raises the study's revision, and so locks it until the transaction ends; returns the row's counters.
+def touch(
+    connection: Connection,
+    study_id: int,
+    *,
+    num_new: int = 0,
+    ended: Mapping[str, int] = MappingProxyType({}),
+    seconds: float = 0.0,
+) -> Row[*tuple[Any, ...]]:
+    """Raises the study's revision, and so locks it until the transaction ends; returns what it has then.
 
     Args:
         num_new: trials that the transaction adds; they get the numbers below the returned `num_trials`.
+        ended: trials that it ends, by state, and those "reused" among them.
+        seconds: device seconds of the attempts that it ends.
     """
-    statement = _TOUCH if num_new == 0 else _TOUCH_AND_ADD
-    row = connection.execute(statement, {"the_id": study_id, "num_new": num_new}).one_or_none()
+    counted = {f"add_{name}": ended.get(name.removeprefix("num_"), 0) for name in COUNTERS}
+    columns = {"the_study": study_id, "num_new": num_new, "more_seconds": seconds}
+    row = connection.execute(_TOUCH, columns | counted).one_or_none()
     if row is None:
         raise missing(study_id)
     return row
-
-
-def account(
-    connection: Connection, locked: Row[*tuple[Any, ...]], ended: Mapping[str, int], seconds: float
-) -> None:
-    """Adds trials that have ended, by state, and device seconds to the study that `touch` locked."""
-    tally = load(locked.tally)
-    for state, count in ended.items():
-        tally[state] = tally.get(state, 0) + count
-    connection.execute(_ACCOUNT, {"the_id": locked.id, "new_tally": dump(tally), "more_seconds": seconds})
 
 
 def change(connection: Connection, study_id: int, **columns: Any) -> None:
@@ -157,12 +158,9 @@ def delete(connection: Connection, study_id: int) -> None:
 
 
 def spent(connection: Connection, study_id: int) -> Spent:
-    row = connection.execute(
-        sa.select(study.c.tally, study.c.device_seconds).where(study.c.id == study_id)
-    ).one_or_none()
+    row = connection.execute(sa.select(study).where(study.c.id == study_id)).one_or_none()
     if row is None:
         raise missing(study_id)
-    tally = load(row.tally)
     unfinished = connection.execute(
         sa.select(trial.c.state, sa.func.count(), sa.func.coalesce(sa.func.sum(attempt.c.seconds), 0.0))
         .select_from(trial)
@@ -170,11 +168,11 @@ def spent(connection: Connection, study_id: int) -> Spent:
         .where(trial.c.study_id == study_id, trial.c.ended.is_(None))
         .group_by(trial.c.state)
     ).all()
-    counts = {state: int(tally.get(state, 0)) for state in TrialState}
+    counts = {state: getattr(row, f"num_{state}", 0) for state in TrialState}
     for state, count, _ in unfinished:
         counts[TrialState(state)] = count
     running = sum(float(seconds) for _, _, seconds in unfinished)
-    return Spent(float(row.device_seconds) + running, counts, int(tally.get("reused", 0)))
+    return Spent(float(row.device_seconds) + running, counts, row.num_reused)
 
 
 def missing(study_id: int) -> StudyMissing:
@@ -215,18 +213,14 @@ _SELECT = sa.select(
 _IS_CURRENT_ATTEMPT = sa.and_(
     attempt.c.trial_id == trial.c.id, attempt.c.fence == trial.c.fence, attempt.c.ended.is_(None)
 )
-_COUNTERS = (study.c.id, study.c.revision, study.c.num_trials, study.c.tally, study.c.space_version)
 _TOUCH = (
     study.update()
-    .where(study.c.id == sa.bindparam("the_id"))
-    .values(revision=study.c.revision + 1)
-    .returning(*_COUNTERS)
-)
-_TOUCH_AND_ADD = _TOUCH.values(num_trials=study.c.num_trials + sa.bindparam("num_new"))
-_ACCOUNT = (
-    study.update()
-    .where(study.c.id == sa.bindparam("the_id"))
+    .where(study.c.id == sa.bindparam("the_study"))
     .values(
-        tally=sa.bindparam("new_tally"), device_seconds=study.c.device_seconds + sa.bindparam("more_seconds")
+        revision=study.c.revision + 1,
+        num_trials=study.c.num_trials + sa.bindparam("num_new"),
+        device_seconds=study.c.device_seconds + sa.bindparam("more_seconds"),
+        **{name: study.c[name] + sa.bindparam(f"add_{name}") for name in COUNTERS},
     )
+    .returning(study.c.id, study.c.revision, study.c.num_trials, study.c.space_version)
 )

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from runs import open_store
 from runs.address import parse
 from runs.claims import Watch
-from runs.database import Database
+from runs.database import Database, Mode
 from runs.errors import StorageFull, StorageUnreachable
 
 
@@ -52,7 +52,7 @@ class Failing:
 
 
 def test_sqlite_is_durable_and_strict(database: Database) -> None:
-    with database.connection(write=False) as connection:
+    with database.connection(Mode.READ) as connection:
         found = {
             name: connection.execute(sa.text(f"pragma {name}")).scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")

@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.util import CommandError
 
 from runs import open_store
+from runs.database import Mode
 from runs.errors import BackupNeeded, NewerSchema, NotALedger, OlderSchema
 from runs.migrate import upgrade
 from runs.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
@@ -23,7 +24,9 @@ from runs.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
 def set_version(url: str, version: str) -> None:
     engine = sa.create_engine(url)
     with engine.begin() as connection:
-        connection.execute(sa.text(f"update {VERSION_TABLE} set version_num = :version"), {"version": version})
+        connection.execute(
+            sa.text(f"update {VERSION_TABLE} set version_num = :version"), {"version": version}
+        )
     engine.dispose()
 
 
@@ -35,7 +38,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
-    with open_store(url) as store, store.database.connection(write=False) as connection:
+    with open_store(url) as store, store.database.connection(Mode.READ) as connection:
         context = MigrationContext.configure(
             connection, opts={"version_table": VERSION_TABLE, "compare_type": False}
         )

@@ -63,7 +63,12 @@ def upgrade() -> None:
         sa.Column("schema_version", sa.Integer(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("num_trials", sa.BigInteger(), nullable=False),
-        sa.Column("tally", sa.Text(), nullable=False),
+        sa.Column("num_complete", sa.BigInteger(), nullable=False),
+        sa.Column("num_pruned", sa.BigInteger(), nullable=False),
+        sa.Column("num_failed", sa.BigInteger(), nullable=False),
+        sa.Column("num_infeasible", sa.BigInteger(), nullable=False),
+        sa.Column("num_cancelled", sa.BigInteger(), nullable=False),
+        sa.Column("num_reused", sa.BigInteger(), nullable=False),
         sa.Column("device_seconds", sa.Double(), nullable=False),
         sa.CheckConstraint(
             "state in ('active', 'paused', 'stopped', 'finished')", name=op.f("ck_study_state")
