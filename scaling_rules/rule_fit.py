@@ -148,7 +148,7 @@ class RuleFit:
         if self.method == "grid":
             bounds = zip(NAMES, self._bases(shares), self.parameters, strict=True)
             return all(row.low - 1e-9 <= base <= row.high + 1e-9 for _, base, row in bounds)
-        found, log_cost, exponents = self._surfaces()
+        found, log_cost, exponents = self.surfaces()
         [against] = implausibility(found, shares[None], log_cost, exponents)
         return bool(against <= 2.0 * fdtri(2, found.dof, self.level))
 
@@ -160,7 +160,7 @@ class RuleFit:
         Raises:
             ScalingError: the fit is the grid's.
         """
-        found, log_cost, exponents = self._surfaces()
+        found, log_cost, exponents = self.surfaces()
         best = found.best
         measured = table(self.points)
         residuals = np.array(self.residuals)
@@ -179,7 +179,7 @@ class RuleFit:
         Raises:
             ScalingError: the fit is the grid's, which predicts nothing.
         """
-        found, _, _ = self._surfaces()
+        found, _, _ = self.surfaces()
         return float(found.best.heights(np.log([depth, width, resolution])))
 
     def _bases(self, shares: Array) -> tuple[float, float, float]:
@@ -188,7 +188,12 @@ class RuleFit:
         )
         return float(alpha), float(beta), float(gamma)
 
-    def _surfaces(self) -> tuple[Surfaces, float, Array]:
+    def surfaces(self) -> tuple[Surfaces, float, Array]:
+        """Returns the surfaces behind the fit, the logarithm of its cost multiple, and the cost's exponents.
+
+        Raises:
+            ScalingError: the fit is the grid's.
+        """
         if self.method != "surface":
             raise ScalingError(f"this needs a fit by surface, got one by {self.method}; fit by surface")
         found, _ = _measured_surfaces(table(self.points))
