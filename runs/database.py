@@ -32,7 +32,7 @@ _PAUSES_S = (0.05, 2.0)  # first and longest pause between tries; each is twice 
 
 # SQLite's primary result codes, https://sqlite.org/rescode.html
 _SQLITE_BUSY = (5, 6)  # BUSY, LOCKED
-_SQLITE_READONLY, _SQLITE_FULL, _SQLITE_NOTADB = 8, 13, 26
+_SQLITE_ERROR, _SQLITE_READONLY, _SQLITE_FULL, _SQLITE_NOTADB = 1, 8, 13, 26
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _RETRYABLE_STATES = ("08", "40001", "40P01", "57P0")  # connection, serialization, deadlock, shutdown
 _POSTGRES_FULL, _POSTGRES_READONLY = "53100", "25006"
@@ -156,7 +156,7 @@ class Database:
             return NotALedger(
                 f"the storage must be a SQLite database, got another file at {where}; name another path"
             )
-        if isinstance(error, sa.exc.OperationalError) or _may_pass(error):
+        if (isinstance(error, sa.exc.OperationalError) and code != _SQLITE_ERROR) or _may_pass(error):
             return StorageUnreachable(
                 f"the storage must answer, got `{reason}` from {where}; is it running, and resume"
             )
