@@ -21,7 +21,7 @@ class Finalist:
     """A candidate with its rewards from new seeds.
 
     Args:
-        trial: the trial that made it a finalist; its own reward was chosen for being high, and so is left out of `mean`.
+        trial: the trial that made it a finalist; its own reward was chosen for being high, so `mean` leaves it out.
         reward: of that trial; for `pareto`, its accuracy.
         repeats: rewards of the further trainings; empty before they are done.
         accuracies: of the further trainings.
@@ -39,7 +39,7 @@ class Finalist:
 
 
 def worth(trial: TrialRecord, reward: Reward) -> float:
-    """Returns a complete trial's reward under `reward`, from its stored accuracy and cost; for `pareto`, its accuracy."""
+    """Returns a complete trial's reward from its stored accuracy and cost; for `pareto`, its accuracy."""
     accuracy = trial.metrics["accuracy"]
     if reward.kind == "pareto":
         return accuracy

@@ -35,8 +35,8 @@ class Proposal:
 class Source(Protocol):
     """Where a driver's work comes from.
 
-    Guarantee: the proposal of a trial is a function of its number, of what an earlier attempt stored with it, and of the
-    trials that ended before it; so a resumed stage goes on as the unbroken one would have.
+    Guarantee: the proposal of a trial is a function of its number, of what an earlier attempt stored with it, and of
+    the trials that ended before it; so a resumed stage goes on as the unbroken one would have.
     """
 
     @property
@@ -68,7 +68,7 @@ class SampledSource:
         self._space = space
         self._fidelity = fidelity
         self._seed = study.seed or 0
-        self._study = optuna.load_study(study_name=study.name, storage=store.optuna, sampler=sampler)
+        self._name, self._storage, self._sampler = study.name, store.optuna, sampler
 
     def propose(self, claim: Claim) -> Proposal:
         choices = self._space.choices
@@ -76,7 +76,9 @@ class SampledSource:
         if all(choice.name in claim.choices for choice in choices):
             values = {choice.name: claim.choices[choice.name] for choice in choices}
         else:  # what Study.ask does, for a trial that the ledger has numbered already
-            trial = optuna.trial.Trial(self._study, claim.trial_id)
+            # A Study keeps the trials that it saw at its last `ask`, so each proposal gets a new one.
+            study = optuna.load_study(study_name=self._name, storage=self._storage, sampler=self._sampler)
+            trial = optuna.trial.Trial(study, claim.trial_id)
             values = {
                 choice.name: trial.suggest_categorical(choice.name, choice.options) for choice in choices
             }
