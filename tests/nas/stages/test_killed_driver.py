@@ -41,7 +41,7 @@ epochs = 4
 
 
 def command(folder: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "nas.cli", *words, "--storage", f"sqlite:///{folder / 'nas.db'}"]
+    return [sys.executable, "-m", "nas", *words, "--storage", f"sqlite:///{folder / 'nas.db'}"]
 
 
 def launch(folder: Path, *words: str) -> subprocess.Popen[bytes]:
