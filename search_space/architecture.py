@@ -178,9 +178,9 @@ class Architecture:
 
     def at(self, *, resolution: int | None = None, num_classes: int | None = None) -> Architecture:
         """Returns this architecture for another input size or number of classes."""
-        return replace(
-            self, resolution=resolution or self.resolution, num_classes=num_classes or self.num_classes
-        )
+        side = self.resolution if resolution is None else resolution
+        classes = self.num_classes if num_classes is None else num_classes
+        return replace(self, resolution=side, num_classes=classes)
 
 
 def schema() -> Plain:

@@ -23,6 +23,7 @@ from search_space.operators import Conv2d, LearnedGroupConv, Shape, ShapeError
 from search_space.schema import ArchitectureError
 
 BYTES_PER_VALUE = 4  # float32
+CONVOLUTIONS = (Conv2d, LearnedGroupConv)
 DEFAULT_CONVENTIONS = Conventions()
 
 
@@ -169,7 +170,7 @@ def _block_cost(
 
 
 def _activations(node: Node) -> int:
-    return math.prod(node.shape) if isinstance(node.operator, Conv2d | LearnedGroupConv) else 0
+    return math.prod(node.shape) if isinstance(node.operator, CONVOLUTIONS) else 0
 
 
 def _peak_elements(graph: Graph, sizes: list[int]) -> int:

@@ -74,7 +74,7 @@ def stage_graphs(
         carry = outputs(graph)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def block_graph(setting: Setting, inputs: Shapes, conventions: Conventions, num_classes: int) -> Graph:
     """Returns one copy of a block as operators."""
     block, options, channels, stride = setting

@@ -63,7 +63,8 @@ class Conv2d(Operator):
                 f"groups must divide the channels on both sides, got {self.groups} groups for {channels} -> "
                 f"{self.out_channels}; choose a common divisor"
             )
-        rows, columns = (_length(size, self.kernel, self.stride, self.padding) for size in (height, width))
+        rows = _length(height, self.kernel, self.stride, self.padding)
+        columns = rows if width == height else _length(width, self.kernel, self.stride, self.padding)
         return (self.out_channels, rows, columns)
 
     def params(self, *inputs: Shape) -> int:
@@ -251,7 +252,7 @@ class Gather(Operator):
 class LearnedGroupConv(Operator):
     """A dense 1x1 convolution whose filter groups each learn which inputs to keep (CondenseNet, section 3.1).
 
-    Counted dense, as it is computed while training; `condense` in `condensation.py` makes the cheap form.
+    Counted dense, as it is computed while training; afterwards `Gather` and a grouped `Conv2d` do its work.
     """
 
     out_channels: int
