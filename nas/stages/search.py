@@ -176,7 +176,9 @@ def _run(
     chosen, reward = settings.search, settings.search.make_reward()
     watch.plan(plan(settings, dataset, space))
     if evaluator is None:
-        evaluator = TrainingEvaluator(EvaluatorOptions(measures_latency=not reward.is_arithmetic))
+        threads = 1 if chosen.executor == "inline" else None  # a pool's workers have their cores' number
+        options = EvaluatorOptions(measures_latency=not reward.is_arithmetic, num_threads=threads)
+        evaluator = TrainingEvaluator(options)
     with closing(_open_executor(settings, evaluator)) as executor:
         ending = _drive(
             store, study, settings, dataset, _sampled(store, study, settings, space), executor, watch
