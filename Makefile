@@ -1,7 +1,7 @@
 # What a person types: make venv | demo | test | bench | lint. Everything stands on `make venv`.
 #
 #   PYTHON=python3.12        another interpreter (3.11 or newer)
-#   TORCH_INDEX=URL          where to take torch from, e.g. https://download.pytorch.org/whl/cpu for the small CPU build
+#   TORCH_INDEX=URL          where to take torch from (an index with only the small CPU build, say)
 
 PYTHON ?= python3
 VENV := .venv
