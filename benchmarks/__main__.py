@@ -32,7 +32,7 @@ Benchmark = Callable[[], list[Row]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs what `arguments` name; returns 0 when every promise was met, 1 when one was not, 2 for wrong usage."""
+    """Runs what `arguments` name; returns 0 when promises were met, 1 when not, 2 for wrong usage."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__, allow_abbrev=False)
     parser.add_argument("name", help="a benchmark, or `all`")
     parser.add_argument("--json", action="store_true", help="print one JSON list of rows")

@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def _block(language: str) -> str:
-    found = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    found = re.findall(
+        rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     assert len(found) == 1
     return str(found[0])
 
@@ -28,7 +30,10 @@ def test_the_example_runs_and_prints_what_is_promised(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _block("python")],
         cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},  # threads of small networks fight for a busy machine's cores
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+        },  # threads of small networks fight for a busy machine's cores
         check=False,
         capture_output=True,
         text=True,
