@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 from benchmarks.row import Row
 from nas.reward import Reward
 from nas.strategies.design import Design
-from nas.strategies.registry import make_sampler
+from nas.strategies.registry import DEFAULT_STRATEGY, make_sampler
 from search_space.spaces import SearchSpace, open_space
 
 NAME = "strategies"
@@ -144,7 +144,7 @@ def rows_of(kind: str, names: Sequence[str], *, num_trials: int, seeds: Sequence
         ]
         needed = float(np.median(reached))
         gain = num_trials / needed
-        target = 2.0 if name == DEFAULTS[kind] else None
+        target = 2.0 if name == DEFAULT_STRATEGY else None
         met = None if target is None else gain >= target
         what = f"{kind} trials {name} needs for the score of plain tpe"
         rows.append(Row(what, needed, num_trials, gain, target, met, "trials"))
@@ -158,7 +158,7 @@ def run(*, num_trials: int = 100, num_seeds: int = NUM_SEEDS) -> list[Row]:
     try:
         return [
             row
-            for kind in DEFAULTS
+            for kind in KINDS
             for row in rows_of(kind, NAMES, num_trials=num_trials, seeds=range(num_seeds))
         ]
     finally:
@@ -166,7 +166,7 @@ def run(*, num_trials: int = 100, num_seeds: int = NUM_SEEDS) -> list[Row]:
 
 
 NAMES = ("plain random", "random", "tpe", "nsga2", "nsga3", "evolution")  # gp takes seconds a trial
-DEFAULTS = {"soft": "evolution", "hard": "evolution", "pareto": "nsga2"}
+KINDS = ("soft", "hard", "pareto")
 PLAIN: dict[str, Callable[[int], BaseSampler]] = {
     "plain random": lambda seed: RandomSampler(seed=seed),
     "plain tpe": lambda seed: TPESampler(seed=seed),

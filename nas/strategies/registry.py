@@ -16,6 +16,9 @@ from nas.strategies.evolution import EvolutionSampler
 from nas.strategies.seeded import SeededSampler
 from nas.strategies.windowed import WindowedSampler
 
+# Best or level with the best for every reward in `benchmarks/strategies.py` (docs/strategies.md has the numbers).
+DEFAULT_STRATEGY = "nsga2"
+
 
 class StrategyError(ValueError):
     """A strategy that does not exist, or a number of trials that means nothing: rule, value and remedy."""

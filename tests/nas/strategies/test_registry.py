@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from nas.reward import Reward
 from nas.strategies.design import Design
-from nas.strategies.registry import STRATEGIES, StrategyError, make_sampler
+from nas.strategies.registry import DEFAULT_STRATEGY, STRATEGIES, StrategyError, make_sampler
 from tests.fakes.toy_space import ToySpace, quality
 
 SPACE = ToySpace(8)
@@ -121,6 +121,10 @@ def test_an_unknown_strategy_is_answered_with_the_known_ones() -> None:
         make_sampler("evolutoin", seed=0)
     with pytest.raises(StrategyError, match="must be positive, got 0"):
         make_sampler("tpe", seed=0, num_trials=0)
+
+
+def test_the_default_is_a_strategy() -> None:
+    assert DEFAULT_STRATEGY in STRATEGIES
 
 
 def test_rewards_and_stopping_rules_do_not_import_optuna() -> None:
