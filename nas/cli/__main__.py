@@ -1,4 +1,4 @@
-"""`python -m nas.cli`: the command line where `nas` is not on the path."""
+"""Runs the command line as `python -m nas.cli`, where `nas` is not on the path."""
 
 from nas.cli import main
 
