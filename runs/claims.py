@@ -173,7 +173,8 @@ def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[st
             if connection.execute(_RELEASE, parameters).rowcount:
                 used = seconds.get(claim.attempt, 0.0)
                 total += end_attempt(connection, Outcome(claim, TrialState.QUEUED, seconds=used))
-        studies.touch(connection, study_id, seconds=total)
+        if total:
+            studies.touch(connection, study_id, seconds=total)
 
 
 def end_attempt(connection: Connection, outcome: Outcome) -> float:
@@ -341,14 +342,10 @@ _RENEW = held(trial.update()).values(lease_until=_LEASE_END, revision=sa.bindpar
 _RELEASE = held(trial.update()).values(
     state=TrialState.QUEUED, owner=None, lease_until=None, revision=sa.bindparam("new_revision")
 )
-_SECONDS = (
-    attempt.update()
-    .where(attempt.c.id == sa.bindparam("the_attempt"))
-    .values(seconds=sa.bindparam("new_seconds"))
-)
 _MORE_SECONDS = sa.case(
     (attempt.c.seconds > sa.bindparam("new_seconds"), attempt.c.seconds), else_=sa.bindparam("new_seconds")
 )
+_SECONDS = attempt.update().where(attempt.c.id == sa.bindparam("the_attempt")).values(seconds=_MORE_SECONDS)
 _END_ATTEMPT = (
     attempt.update()
     .where(attempt.c.id == sa.bindparam("the_attempt"))

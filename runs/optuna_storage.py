@@ -256,7 +256,7 @@ class OptunaView(BaseStorage):
             own = self._own(row.id)
             cache.put(cache.frozen(row, news.intermediate.get(row.id, {})) if own is None else own)
         cache.revision = news.revision
-        for claim in self._held.claims.values():
+        for claim in list(self._held.claims.values()):
             if claim.study_id == study_id and (own := self._own(claim.trial_id)) is not None:
                 cache.put(own)
         return cache
