@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nas import SearchReport, Settings, Watch, load_settings, resume, search
 from nas.cli.printing import Printer
 from nas.cli.progress import Progress
+from nas.cli.signals import interruptible
 from nas.evaluation.evaluator import TrainingEvaluator
 from nas.evaluation.final_score import test_score
 from nas.interfaces import Task
@@ -36,7 +38,10 @@ def main() -> None:
     begun, printer = time.perf_counter(), Printer()
     FOLDER.mkdir(exist_ok=True)
     settings = load_settings(SETTINGS)
-    report = find(settings, printer)
+    with interruptible(printer, "make demo") as interruption:
+        report = find(settings, printer, interruption)
+    if report.ending.kind == "stopped":
+        sys.exit(int(interruption.exit_code))
     with open_store(str(settings.search.storage)) as store:
         assert report.winner is not None and report.winner.trial.digest is not None
         winner = Architecture.from_json(store.architecture(report.winner.trial.digest) or "")
@@ -60,10 +65,10 @@ def main() -> None:
     )
 
 
-def find(settings: Settings, printer: Printer) -> SearchReport:
+def find(settings: Settings, printer: Printer, should_stop: Callable[[], bool]) -> SearchReport:
     """Returns the search's report; goes on with the study where there is one."""
     with Progress(printer, settings.search) as progress:
-        watch = Watch(plan=progress.plan, progress=progress.update)
+        watch = Watch(plan=progress.plan, progress=progress.update, should_stop=should_stop)
         try:
             return search(settings, watch=watch)
         except StudyExists:
