@@ -53,17 +53,19 @@ def _shrunk(values: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     edges = np.empty((*values.shape[:-1], size + 1), dtype=np.int64)
     edges[..., :size] = integral[..., whole] * size + values[..., whole] * rest
     edges[..., size] = integral[..., side] * size
-    return edges[..., 1:] - edges[..., :-1]
+    sums: NDArray[np.int64] = edges[..., 1:] - edges[..., :-1]
+    return sums
 
 
 def _grown(values: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Returns linear interpolation along the last axis, times twice the new size; edge pixels are repeated."""
     side = values.shape[-1]
-    # Centres of output pixels, counted from the first input pixel's centre in units of 1/(2 size) of an input pixel.
+    # Centres of output pixels, from the first input pixel's centre, in units of 1/(2 size) of an input pixel.
     centres = np.clip((2 * np.arange(size) + 1) * side - size, 0, 2 * size * (side - 1))
     left, weight = np.divmod(centres, 2 * size)
     right = np.minimum(left + 1, side - 1)
-    return values[..., left] * (2 * size - weight) + values[..., right] * weight
+    sums: NDArray[np.int64] = values[..., left] * (2 * size - weight) + values[..., right] * weight
+    return sums
 
 
 def is_grey(source: Path | bytes) -> bool | None:

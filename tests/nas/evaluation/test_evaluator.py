@@ -74,7 +74,8 @@ def test_a_stopped_task_goes_on_from_its_checkpoint_to_the_same_result(
         assert stored is not None and stored.epoch == epoch
     seen: list[Progress] = []
     resumed = TrainingEvaluator(options).evaluate(broken, lambda progress: not seen.append(progress))
-    assert [progress.epoch for progress in seen] == [3]
+    assert [progress.epoch for progress in seen] == [1, 2, 3]  # the checkpoint's epochs are told again
+    assert [progress.seconds for progress in seen[:2]] == [0.0, 0.0]
     assert resumed.resumed_from == 2
     assert result(resumed) == result(unbroken)
     assert resumed.weights == unbroken.weights is not None
