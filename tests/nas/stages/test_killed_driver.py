@@ -45,11 +45,11 @@ def command(folder: Path, *words: str) -> list[str]:
 
 
 def launch(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    log = (folder / "log").open("ab")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command(folder, *words), stdout=log, stderr=log, start_new_session=True, env=environment
-    )
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            command(folder, *words), stdout=log, stderr=log, start_new_session=True, env=environment
+        )
 
 
 def trials(folder: Path) -> list[TrialRecord]:
@@ -72,6 +72,18 @@ def wait_for_trial(folder: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.2)
 
 
+def wait_for_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Waits until the driver has written a further checkpoint, or has ended."""
+    before = checkpoints(folder)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None and not checkpoints(folder) - before:
+        time.sleep(0.01)
+
+
+def checkpoints(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if "checkpoints" in path.parts and path.is_file()}
+
+
 @pytest.mark.slow
 @pytest.mark.faults
 @pytest.mark.timeout(1500)
@@ -88,7 +100,10 @@ def test_ten_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     process = launch(broken, "search", str(broken / "nas.toml"))
     while num_killed < NUM_KILLS:
         wait_for_trial(broken, process)
-        time.sleep(rng.uniform(0.0, 3.0))
+        if num_killed % 2:
+            wait_for_checkpoint(broken, process)
+        else:
+            time.sleep(rng.uniform(0.0, 3.0))
         os.kill(process.pid, signal.SIGKILL)
         num_killed += process.wait() == -signal.SIGKILL
         found = {record.number: record for record in trials(broken)}
