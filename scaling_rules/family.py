@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from scaling_rules.errors import ScalingError, numbers
 from scaling_rules.rule import Multipliers, ScalingRule
@@ -17,6 +17,8 @@ from scaling_rules.rule import Multipliers, ScalingRule
 TOLERANCE = 0.02  # of a target's cost
 NUDGE = 1.15  # the largest factor by which one dimension may leave the rule to meet a target
 BISECTIONS = 40
+
+Dimension = Literal["depth", "width", "resolution"]
 
 
 class CostOf(Protocol):
@@ -26,6 +28,15 @@ class CostOf(Protocol):
     """
 
     def __call__(self, *, depth: float, width: float, resolution: float) -> float: ...
+
+
+class BuiltOf(Protocol):
+    """What is built for nominal multipliers, each dimension by itself: a depth of 1.1 may build 1.4 times the layers.
+
+    It must not fall as a factor rises.
+    """
+
+    def __call__(self, *, depth: float, width: float, resolution: float) -> Multipliers: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ def family(
     *,
     phis: Sequence[float] = (),
     targets: Sequence[float] = (),
+    built_of: BuiltOf | None = None,
     tolerance: float = TOLERANCE,
     regularisation: Regularisation | None = None,
 ) -> tuple[Member, ...]:
@@ -104,6 +116,8 @@ def family(
         cost_of: what a scaled and rounded network costs.
         phis: compound coefficients; negative ones shrink.
         targets: costs in the unit of `cost_of` (MACs, parameters, milliseconds), greater than 0.
+        built_of: for a rule in multipliers as built (such as `fit_rule` gives), what nominal ones build, so that the
+            members' layers and channels are the rule's; left out, the rule's numbers are given to `scale`.
         tolerance: share of a target by which a member may miss it, at least 0.
         regularisation: how dropout, drop-path and augmentation grow; EfficientNet's when left out.
 
@@ -122,6 +136,7 @@ def family(
     if not phis and not targets:
         raise ScalingError("a family needs `phis` or `targets`, got neither; name a size")
     ramps = regularisation or Regularisation()
+    nominal = _Nominal(rule, built_of)
     baseline = cost_of(depth=1.0, width=1.0, resolution=1.0)
 
     def member(name: str, chosen: Multipliers, target: float | None) -> Member:
@@ -132,33 +147,68 @@ def family(
         factors = (chosen["depth"], chosen["width"], chosen["resolution"])
         return Member(name, *factors, cost, target, met, *settings)
 
-    by_phi = [member(f"phi {phi:g}", rule.multipliers(phi=phi), None) for phi in phis]
+    by_phi = [member(f"phi {phi:g}", nominal.of(rule.multipliers(phi=phi)), None) for phi in phis]
     by_target = [
-        member(f"target {target:.4g}", _meeting(rule, cost_of, target, (baseline, tolerance)), target)
+        member(f"target {target:.4g}", _meeting(nominal, cost_of, target, (baseline, tolerance)), target)
         for target in targets
     ]
     return (*by_phi, *by_target)
 
 
+@dataclass(frozen=True, slots=True)
+class _Nominal:
+    """A rule, and the nominal multipliers that build what it says."""
+
+    rule: ScalingRule
+    built_of: BuiltOf | None
+
+    def at(self, log_multiple: float) -> Multipliers:
+        """Returns the nominal multipliers at the logarithm of a cost multiple."""
+        return self.of(self.rule.multipliers(cost=math.exp(log_multiple)))
+
+    def of(self, ideal: Multipliers) -> Multipliers:
+        """Returns the nominal multipliers whose network comes nearest to `ideal`."""
+        return Multipliers(
+            depth=self._one("depth", ideal["depth"]),
+            width=self._one("width", ideal["width"]),
+            resolution=self._one("resolution", ideal["resolution"]),
+        )
+
+    def built(self, nominal: Multipliers) -> Multipliers:
+        """Returns what nominal multipliers build."""
+        return self.built_of(**nominal) if self.built_of else nominal
+
+    def _one(self, dimension: Dimension, ideal: float) -> float:
+        """Returns one dimension's nominal multiplier."""
+
+        def built_at(log_factor: float) -> float:
+            nominal = Multipliers(depth=1.0, width=1.0, resolution=1.0)
+            nominal[dimension] = math.exp(log_factor)
+            return self.built(nominal)[dimension]
+
+        as_named = math.log(ideal)
+        if self.built_of is None or abs(built_at(as_named) / ideal - 1.0) < 1e-9:
+            return ideal
+        reach = math.log(2.0)  # rounding up one repeat doubles it
+        ends = _bisected(built_at, ideal, as_named - reach, as_named + reach)
+        return math.exp(min(ends, key=lambda end: abs(math.log(built_at(end) / ideal))))
+
+
 def _meeting(
-    rule: ScalingRule, cost_of: CostOf, target: float, baseline_and_tolerance: tuple[float, float]
+    nominal: _Nominal, cost_of: CostOf, target: float, baseline_and_tolerance: tuple[float, float]
 ) -> Multipliers:
     """Returns the multipliers nearest to the rule whose network costs the target, or the nearest cost."""
     baseline, tolerance = baseline_and_tolerance
-
-    def on_rule(log_multiple: float) -> Multipliers:
-        return rule.multipliers(cost=math.exp(log_multiple))
-
-    start = math.log(target / baseline)
-    low, high = _bracket(rule, start)
-    below, above = _bisected(lambda at: cost_of(**on_rule(at)), target, low, high)
-    ideal = on_rule((below + above) / 2.0)
-    candidates = [*_nudged(on_rule(below), cost_of, target), *_nudged(on_rule(above), cost_of, target)]
+    low, high = _bracket(nominal.rule, math.log(target / baseline))
+    below, above = _bisected(lambda at: cost_of(**nominal.at(at)), target, low, high)
+    ideal = nominal.rule.multipliers(cost=math.exp((below + above) / 2.0))
+    ends = (nominal.at(below), nominal.at(above))
+    candidates = [moved for end in ends for moved in _nudged(end, cost_of, target)]
     misses = [abs(cost_of(**candidate) / target - 1.0) for candidate in candidates]
     meeting = [item for item, miss in zip(candidates, misses, strict=True) if miss <= tolerance]
     if not meeting:
         return candidates[misses.index(min(misses))]
-    return min(meeting, key=lambda candidate: _distance(candidate, ideal))
+    return min(meeting, key=lambda candidate: _distance(nominal.built(candidate), ideal))
 
 
 def _bracket(rule: ScalingRule, start: float) -> tuple[float, float]:

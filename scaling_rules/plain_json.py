@@ -49,6 +49,8 @@ def _encoded(value: Any) -> Any:
 def _decoded(kind: Any, value: Any) -> Any:
     """Returns `value` as the annotation `kind` says."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise TypeError(f"{value!r} is no object")
         hints = get_type_hints(kind)
         unknown = set(value) - {field.name for field in dataclasses.fields(kind)}
         if unknown:

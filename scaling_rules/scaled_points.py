@@ -63,8 +63,8 @@ def table(points: Sequence[ScaledPoint]) -> Table:
             f"a training must stand among the points once, got {len(points) - len(set(points))} repeated; "
             "give each seed its number"
         )
-    multipliers = np.round(np.log(sizes[:, :3]), 12).astype(np.float64)
-    networks, groups = np.unique(multipliers, axis=0, return_inverse=True)
+    multipliers = np.log(sizes[:, :3])
+    networks, groups = np.unique(np.round(multipliers, 12), axis=0, return_inverse=True)
     groups = groups.ravel().astype(np.int64)
     counts = np.bincount(groups)
     means = np.bincount(groups, values) / counts
