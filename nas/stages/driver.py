@@ -107,8 +107,6 @@ class Driver:
         self._watch(self._history)
         return self._ending
 
-    # --- proposals ---------------------------------------------------------------------------------------------------
-
     def _fill(self) -> None:
         """Claims and places trials until the workers are busy or there is a reason to end."""
         while self._ending is None:
@@ -224,8 +222,6 @@ class Driver:
             start=start,
         )
 
-    # --- events ------------------------------------------------------------------------------------------------------
-
     def _absorb(self, event: Event) -> None:
         running = self._running.get(event.key)
         if running is None:
@@ -320,8 +316,6 @@ class Driver:
                     start=start,
                 )
             )
-
-    # --- records -----------------------------------------------------------------------------------------------------
 
     def _flush(self) -> None:
         """Writes what has ended and what begins, each in one transaction, then sends the new work out."""
