@@ -42,9 +42,9 @@ class RuleFit:
     """A fitted rule and what it rests on.
 
     Attributes:
-        rule: the mean of the rules that the data leave plausible, weighted by likelihood; phi counts doublings of
-            the measured cost. Where the data are clear it is the peak; where they are not, the peak jumps
-            about, and this errs about half as much (docs/scaling.md has the measurement).
+        rule: the mean of the peaks of all surfaces that the data leave possible; phi counts doublings of the measured
+            cost. Where the data are clear it is the peak; where they are not, the peak jumps about and this errs
+            less (docs/scaling.md has the measurement).
         peak: the surface's maximum at that cost, as its best fit has it.
         method: `surface` or `grid`.
         parameters: alpha, beta and gamma with intervals, each at `level`.

@@ -23,11 +23,13 @@ from scaling_rules.rule import NOMINAL_EXPONENTS, PowerRule, shared_rule
 from scaling_rules.rule_fit import Comparison, RuleFit
 from scaling_rules.scaled_points import ScaledPoint, Table, cost_law, table
 from scaling_rules.surface import (
+    PLANE_FREEDOM,
     Surfaces,
     difference,
     grid_between,
     implausibility,
     logs_at,
+    mean_peak,
     peak,
     triangle,
 )
@@ -110,9 +112,8 @@ def grid_candidates(*, step: float = 0.05, cost: float = 2.0) -> tuple[tuple[flo
 
 @dataclass(frozen=True, slots=True)
 class Plausible:
-    """Shares of log cost that the data leave plausible: their mean by likelihood, bounds, and how many."""
+    """Shares of log cost that the data leave plausible: bounds of each, and how many jointly."""
 
-    mean: Array  # [3]
     lows: Array  # [3]
     highs: Array  # [3]
     region: float  # joint, as a share of the triangle
@@ -127,7 +128,8 @@ def _by_surface(
     log_cost = math.log(cost_multiple)
     top = peak(found.best, log_cost, exponents)
     plausible = _plausible(found, top, log_cost, exponents, level)
-    rule = shared_rule("compound", tuple(plausible.mean / plausible.mean.sum()), exponents=tuple(exponents))
+    mean = mean_peak(found, log_cost, exponents)
+    rule = shared_rule("compound", tuple(mean / mean.sum()), exponents=tuple(exponents))
     to_bases = [2.0 ** (1.0 / e) for e in exponents]
     parameters = tuple(
         Estimate(name, value, float(base**low), float(base**high))
@@ -141,7 +143,7 @@ def _by_surface(
         shared_rule("peak", tuple(top / top.sum()), exponents=tuple(exponents)),
         "surface",
         parameters,
-        _compared(found, plausible.mean, log_cost, exponents, level),
+        _compared(found, mean, log_cost, exponents, level),
         plausible.region,
         cost_multiple,
         tuple(map(float, exponents)),
@@ -171,9 +173,7 @@ def _plausible(found: Surfaces, best: Array, log_cost: float, exponents: Array, 
         against[-1] = min(against[-1], 0.0)
     inside = shares[against <= single]
     low, high = inside.min(axis=0), inside.max(axis=0)
-    weights = np.exp(-against / 2.0)
     return Plausible(
-        weights @ shares / weights.sum(),
         np.where(low <= cell / 2.0, 0.0, low - cell / 2.0),
         np.where(high >= 1.0 - cell / 2.0, 1.0, high + cell / 2.0),
         region,
@@ -185,7 +185,7 @@ def _compared(
 ) -> tuple[Comparison, ...]:
     """Returns the peak beside each alternative."""
     joint = 2.0 * float(fdtri(2, found.dof, level))
-    scheffe = 5.0 * float(fdtri(5, found.dof, level))  # a quadratic has 5 degrees of freedom on a plane
+    scheffe = PLANE_FREEDOM * float(fdtri(PLANE_FREEDOM, found.dof, level))
     logs = logs_at(best, log_cost, exponents)
     rows = []
     for name, shares in ALTERNATIVES.items():

@@ -17,12 +17,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import fdtri
 
 from scaling_rules.errors import Array, Flags
 
 BENDS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5)
 FULL, ADDITIVE = 10, 7  # coefficients with and without interactions
 PAIRS = ((0, 1), (0, 2), (1, 2))
+PLANE_FREEDOM = 5  # degrees of freedom of a quadratic's differences on a plane
+NUM_DRAWS = 200
+NEGLIGIBLE = 1e-3  # weight of a bend in the mean peak
 HOPELESS = 30.0  # variances by which a bend's loss may exceed the best before it is left out (p < 1e-6)
 
 
@@ -122,11 +126,36 @@ def peak(surface: Surface, log_cost: float, exponents: Array) -> Array:
     return np.asarray(best)
 
 
+def mean_peak(found: Surfaces, log_cost: float, exponents: Array) -> Array:
+    """Returns the mean of the peaks of all surfaces that the data leave possible: [3] shares.
+
+    An integral over the coefficients' normal distribution and the bends, by the same draws every time, so that it
+    is a function of the measurements. Where the data are clear it is the peak; where they are not, the peak jumps
+    from edge to edge and this stays in between.
+    """
+    shares = triangle(40)
+    logs = logs_at(shares, log_cost, exponents)
+    normals = np.random.default_rng(0).standard_normal((NUM_DRAWS, len(found.best.coefficients)))
+    total, weights = np.zeros(3), 0.0
+    for surface in found.candidates:
+        weight = float(np.exp(-found.extra_loss(surface) / 2.0))
+        if weight > NEGLIGIBLE:
+            spreads, axes = np.linalg.eigh(surface.inverse * found.variance)
+            drawn = surface.coefficients + normals @ (axes * np.sqrt(np.maximum(spreads, 0.0))).T
+            total += weight * shares[(surface.rows(logs) @ drawn.T).argmax(axis=0)].mean(axis=0)
+            weights += weight
+    tops = peak(found.best, log_cost, exponents)
+    mean = total / weights
+    # The grid of draws is coarse: where they all but agree, the peak itself is nearer.
+    return np.asarray(tops if np.abs(mean - tops).max() < 0.5 / 40 else mean)
+
+
 def implausibility(found: Surfaces, shares: Array, log_cost: float, exponents: Array) -> Array:
     """Returns by how much the data speak against a peak at each point of shares, in variances: [n].
 
     Compare with 2 F(2, dof) for a joint region, and with F(1, dof) for the interval of one share (its smallest
-    value over the others).
+    value over the others). Minima and saddles satisfy the same equations; they are infinitely implausible where
+    they lie surely below the top (Scheffe's bound over all pairs of points of the plane, at 99 %).
     """
     logs, index = logs_at(shares, log_cost, exponents), np.arange(len(shares))
     reference = shares.argmax(axis=1)  # has a share, so its worth is the price of cost
@@ -138,6 +167,7 @@ def implausibility(found: Surfaces, shares: Array, log_cost: float, exponents: A
         rows = worths[index[:, None], others] - worths[index, reference][:, None]  # [n, 2, terms]
         gaps, covariance = rows @ surface.coefficients, rows @ surface.inverse @ np.swapaxes(rows, 1, 2)
         distance = _distance(gaps, covariance, equal) / found.variance
+        distance[_surely_below_top(found, surface, logs, log_cost, exponents)] = np.inf
         least = np.minimum(least, found.extra_loss(surface) + distance)
     return least
 
@@ -193,6 +223,18 @@ def _least_squares(bend: float, logs: Array, values: Array, num_terms: int) -> S
 
 def _possible(fitted: Iterable[Surface], best: Surface, variance: float) -> tuple[Surface, ...]:
     return tuple(surface for surface in fitted if surface.loss - best.loss <= HOPELESS * variance)
+
+
+def _surely_below_top(
+    found: Surfaces, surface: Surface, logs: Array, log_cost: float, exponents: Array
+) -> Flags:
+    """Returns which points lie below the surface's top by more than noise explains: [n]."""
+    everywhere = surface.rows(logs_at(triangle(20), log_cost, exponents))
+    rows = everywhere[(everywhere @ surface.coefficients).argmax()] - surface.rows(logs)
+    below = rows @ surface.coefficients
+    variances = np.einsum("ni,ij,nj->n", rows, surface.inverse, rows) * found.variance
+    bound = PLANE_FREEDOM * fdtri(PLANE_FREEDOM, found.dof, 0.99)
+    return np.asarray((below > 0.0) & (below**2 > bound * variances))
 
 
 def _bent(logs: Array, bend: float) -> Array:
