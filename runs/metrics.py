@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,21 +17,17 @@ from runs.schema import metric, trial
 INTERMEDIATE = "intermediate"  # the metric that Optuna knows as intermediate values
 
 
-def dialect_insert(connection: Connection, table: sa.Table) -> Any:
+def dialect_insert(dialect: str, table: sa.Table) -> Any:
     """Returns an insert that has `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
 
 
 def add_metrics(connection: Connection, rows: Sequence[tuple[int, int, int, str, float]]) -> None:
     """Stores (trial, fence, step, name, value); a value sent again replaces the earlier one."""
     if not rows:
         return
-    insert = dialect_insert(connection, metric)
-    statement = insert.on_conflict_do_update(
-        index_elements=list(metric.primary_key), set_={"value": insert.excluded.value}
-    )
     connection.execute(
-        statement,
+        _upsert(connection.dialect.name),
         [
             {
                 "trial_id": trial_id,
@@ -79,6 +76,14 @@ def curves(connection: Connection, study_id: int, name: str) -> dict[int, dict[i
     rows = connection.execute(sa.select(trial.c.id, trial.c.number).where(trial.c.study_id == study_id))
     numbers = {trial_id: number for trial_id, number in rows}
     return {numbers[trial_id]: steps for trial_id, steps in of_trials(connection, study_id, [], name).items()}
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    insert = dialect_insert(dialect, metric)
+    return insert.on_conflict_do_update(
+        index_elements=list(metric.primary_key), set_={"value": insert.excluded.value}
+    )
 
 
 def _value(stored: float | None) -> float:

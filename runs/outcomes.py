@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -188,16 +189,12 @@ def _known(connection: Connection, claim: Claim, start: Start | None, holdings: 
 def _store_architecture(connection: Connection, start: Start) -> None:
     if start.architecture is None or start.key is None:
         return
-    connection.execute(
-        dialect_insert(connection, architecture)
-        .values(
-            digest=start.key.digest,
-            document=start.architecture,
-            costs=dump(dict(start.costs)),
-            created=utc_now(),
-        )
-        .on_conflict_do_nothing()
-    )
+    columns = {
+        "digest": start.key.digest,
+        "document": start.architecture,
+        "costs": dump(dict(start.costs)),
+    }
+    connection.execute(_architecture(connection.dialect.name), columns)
 
 
 def _store_steps(connection: Connection, claim: Claim, holdings: Holdings) -> None:
@@ -234,12 +231,19 @@ def _store_result(connection: Connection, outcome: Outcome, *, may_be_cached: bo
             "the_weights": outcome.weights,
             "the_code": code_version(),
         }
-        connection.execute(_evaluation(connection), columns)
+        connection.execute(_evaluation(connection.dialect.name), columns)
 
 
-def _evaluation(connection: Connection) -> Any:
+@cache
+def _architecture(dialect: str) -> Any:
+    """Returns the statement that stores an architecture; one digest has one document."""
+    return dialect_insert(dialect, architecture).values(created=utc_now()).on_conflict_do_nothing()
+
+
+@cache
+def _evaluation(dialect: str) -> Any:
     """Returns the statement that copies a trial's metrics into the cache; the first of a key stays."""
-    insert = dialect_insert(connection, evaluation)
+    insert = dialect_insert(dialect, evaluation)
     return insert.from_select(list(evaluation.c), _CACHED, include_defaults=False).on_conflict_do_nothing()
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from runs.metrics import dialect_insert
 from runs.schema import parameter
 from runs.text import dump
 
@@ -36,7 +35,7 @@ def parameter_ids(
         if digest not in stored
     ]
     if new:
-        connection.execute(dialect_insert(connection, parameter), new)
+        connection.execute(parameter.insert(), new)
         stored = _stored(connection, study_id, list(by_digest))
     return [stored[digest] for digest in by_digest]
 
