@@ -144,8 +144,15 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
     if report.ending.kind == "stopped":
         printer.message(f"go on with: {resuming}")
         raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
-    for verb_name in ("best", "trials", "export"):
+    for verb_name in ("best", "trials"):
         printer.message("next: " + resuming.replace("nas resume", f"nas {verb_name}", 1))
+    if (
+        report.winner is not None
+    ):  # whose name says the trial: repeats may have put another than `best` in front
+        exported = f"{report.study}/{report.winner.trial.number}"
+        printer.message(
+            "next: " + resuming.replace(f"nas resume {report.study}", f"nas export {exported}", 1)
+        )
     if report.ending.kind == "failures":
         raise CommandError(
             f"a search must have at most as many failed trials as allowed, got more: {report.ending.reason};"

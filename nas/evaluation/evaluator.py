@@ -175,6 +175,11 @@ def _threads(number: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def num_gpus() -> int:
+    """Returns how many GPUs torch can use on this machine."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def chosen_device(name: str) -> torch.device:
     """Returns the device of this name; `auto` is the first GPU, or the CPU where there is none."""
     if name == "auto":

@@ -6,6 +6,7 @@ and repeated trainings of the finalists, so that the report can say whether the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 
 from nas.config import default_storage
 from nas.evaluation.data import Dataset, load
-from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator
+from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator, num_gpus
 from nas.execution import open_executor
 from nas.interfaces import Evaluator, Executor
 from nas.settings import Settings
@@ -303,11 +304,15 @@ def _arm(store: Store, study: StudyRecord, name: str, settings: Settings, space:
 
 def _open_executor(settings: Settings, evaluator: Evaluator) -> Executor:
     chosen = settings.search
+    # What a running cluster has, its own machines know; here it is one worker a GPU, or one a core where there is none.
+    num_local_gpus = 0 if chosen.address is not None or chosen.executor == "inline" else num_gpus()
+    gpu_share = (1.0 if num_local_gpus else 0.0) if chosen.gpu_share is None else chosen.gpu_share
+    num_local = int(num_local_gpus / gpu_share) if num_local_gpus and gpu_share else os.cpu_count() or 1
     return open_executor(
         chosen.executor,
         evaluator,
-        num_workers=chosen.workers or 1,
-        num_gpus_per_worker=chosen.gpu_share or 0.0,
+        num_workers=chosen.workers or (1 if chosen.executor == "inline" else num_local),
+        num_gpus_per_worker=gpu_share,
         address=chosen.address,
     )
 
