@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 PACKAGES = ("nas", "search_space", "scaling_rules", "runs", "dashboards", "nas.cli", "nas.execution")
-HEAVY = ("torch", "ray", "optuna", "sqlalchemy", "networkx", "datasets", "kornia", "sklearn", "pandas", "scipy")
+HEAVY = (
+    "torch",
+    "ray",
+    "optuna",
+    "sqlalchemy",
+    "networkx",
+    "datasets",
+    "kornia",
+    "sklearn",
+    "pandas",
+    "scipy",
+)
 
 
 def _python(code: str) -> str:
@@ -26,7 +37,9 @@ def _loaded_by(code: str) -> set[str]:
     return set(_python(f"{code}\n{tail}").splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("package", ["nas", "nas.settings", "nas.config", "search_space", "scaling_rules", "runs"])
+@pytest.mark.parametrize(
+    "package", ["nas", "nas.settings", "nas.config", "search_space", "scaling_rules", "runs"]
+)
 def test_importing_a_package_loads_no_torch_ray_or_optuna(package: str) -> None:
     assert not {"torch", "ray", "optuna"} & _loaded_by(f"import {package}")
 

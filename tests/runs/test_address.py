@@ -29,7 +29,9 @@ def test_the_driver_is_filled_in(text: str, driver: str) -> None:
     assert parse(text).drivername == driver
 
 
-@pytest.mark.parametrize("text", ["", "study.db", f"no url with {CANARY}", f"mysql://u:{CANARY}@h/d", "oracle://"])
+@pytest.mark.parametrize(
+    "text", ["", "study.db", f"no url with {CANARY}", f"mysql://u:{CANARY}@h/d", "oracle://"]
+)
 def test_other_storages_are_refused_without_showing_the_text(text: str) -> None:
     with pytest.raises(BadStorage) as caught:
         parse(text)
