@@ -15,7 +15,7 @@ from scaling_rules.law_fit import Estimate
 from scaling_rules.measured_surface import measured_surfaces
 from scaling_rules.rule import PowerRule
 from scaling_rules.scaled_points import ScaledPoint, table
-from scaling_rules.surface import Surfaces, implausibility, logs_at, triangle
+from scaling_rules.surface import Surfaces, implausibility, interval, logs_at, triangle
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,25 @@ class RuleFit:
         """
         found, _, _ = self.surfaces()
         return float(found.best.heights(np.log([depth, width, resolution])))
+
+    def interval(
+        self, depth: float, width: float, resolution: float, *, new: bool = True
+    ) -> tuple[float, float]:
+        """Returns the interval of the value at multipliers as built; far from what was measured it is wide.
+
+        Args:
+            depth, width, resolution: multipliers as built, greater than 0.
+            new: whether for one new training (with its noise) or for the mean of many.
+
+        Raises:
+            ScalingError: the fit is the grid's.
+        """
+        found, _, _ = self.surfaces()
+        logs = np.log([depth, width, resolution])
+        _, low, high = interval(
+            found, lambda surface: surface.rows(logs), float(fdtri(1, found.dof, self.level)), new=new
+        )
+        return low, high
 
     def _bases(self, shares: Array) -> tuple[float, float, float]:
         alpha, beta, gamma = (

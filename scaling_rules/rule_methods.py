@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -24,10 +25,11 @@ from scaling_rules.rule_fit import Comparison, RuleFit
 from scaling_rules.scaled_points import ScaledPoint, Table, cost_law, table
 from scaling_rules.surface import (
     PLANE_FREEDOM,
+    Surface,
     Surfaces,
-    difference,
     grid_between,
     implausibility,
+    interval,
     logs_at,
     mean_peak,
     peak,
@@ -191,9 +193,15 @@ def _compared(
     for name, shares in ALTERNATIVES.items():
         other = np.array(shares)
         [against] = implausibility(found, other[None], log_cost, exponents)
-        gain, low, high = difference(found, logs, logs_at(other, log_cost, exponents), scheffe)
+        others = logs_at(other, log_cost, exponents)
+        gain, low, high = interval(found, partial(_gap, logs=logs, others=others), scheffe)
         rows.append(Comparison(name, gain, low, high, bool(against > joint and low > 0.0)))
     return tuple(rows)
+
+
+def _gap(surface: Surface, *, logs: Array, others: Array) -> Array:
+    """Returns the coefficients' factors in the height at `logs` minus that at `others`."""
+    return np.asarray(surface.rows(logs) - surface.rows(others))
 
 
 def _by_grid(points: tuple[ScaledPoint, ...], measured: Table, cost_multiple: float, level: float) -> RuleFit:

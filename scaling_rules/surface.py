@@ -13,7 +13,7 @@ Hessian is inverted: where the data do not show the peak, the region is large in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,27 +172,26 @@ def implausibility(found: Surfaces, shares: Array, log_cost: float, exponents: A
     return least
 
 
-def difference(found: Surfaces, logs: Array, others: Array, allowance: float) -> tuple[float, float, float]:
-    """Returns the height at `logs` minus that at `others` ([3] each), and its interval.
+def interval(
+    found: Surfaces, row_of: Callable[[Surface], Array], allowance: float, *, new: bool = False
+) -> tuple[float, float, float]:
+    """Returns a quantity that is linear in the coefficients, and its interval over all possible surfaces.
 
     Args:
         found: the surfaces.
-        logs: log-multipliers of one network.
-        others: of another.
-        allowance: squared standard errors that the interval reaches; F(1, dof) for two networks named
-            beforehand.
+        row_of: the quantity's factors of a surface's coefficients: [terms].
+        allowance: squared standard errors that the interval reaches; F(1, dof) for what was named beforehand.
+        new: whether the interval is for one new training, with its noise.
     """
     lows, highs = [], []
     for surface in found.candidates:
-        row = surface.rows(logs) - surface.rows(others)
-        room = allowance - found.extra_loss(surface)
+        row, room = row_of(surface), allowance - found.extra_loss(surface)
         if room >= 0.0:
             centre = float(row @ surface.coefficients)
-            half = float(np.sqrt(row @ surface.inverse @ row * found.variance * room))
+            half = float(np.sqrt((row @ surface.inverse @ row + new) * found.variance * room))
             lows.append(centre - half)
             highs.append(centre + half)
-    row = found.best.rows(logs) - found.best.rows(others)
-    return float(row @ found.best.coefficients), min(lows), max(highs)
+    return float(row_of(found.best) @ found.best.coefficients), min(lows), max(highs)
 
 
 def grid_between(low: Array, high: Array, size: int) -> Array:

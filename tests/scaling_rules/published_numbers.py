@@ -44,11 +44,3 @@ RESOLUTION_CURVE = (
     (2.2, 2.54, 79.5),
     (2.5, 3.11, 79.7),
 )
-# Table 3: MobileNetV2 scaled to about four times its FLOPs: (FLOPs in 1e9, top-1).
-MOBILENET_V2 = {
-    "baseline": (0.3, 72.0),
-    "depth": (1.2, 76.8),
-    "width": (1.1, 76.4),
-    "resolution": (1.2, 74.8),
-    "compound": (1.3, 77.4),
-}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -64,14 +66,14 @@ def test_candidates_of_ones_own_are_the_only_ones_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("wrong", "message"),
     [
-        ({"num": 0}, "`num` must be at least 1, got 0"),
-        ({"largest_cost": 1.0}, "`largest_cost` must be greater than 1"),
-        ({"fixed_cost": -1.0}, "`fixed_cost` at least 0"),
-        ({"candidates": [(1.0, 0.0, 1.0)]}, "greater than 0, got 0"),
+        (lambda: next_points(num=0), "`num` must be at least 1, got 0"),
+        (lambda: next_points(largest_cost=1.0), "`largest_cost` must be greater than 1"),
+        (lambda: next_points(fixed_cost=-1.0), "`fixed_cost` at least 0"),
+        (lambda: next_points(candidates=[(1.0, 0.0, 1.0)]), "greater than 0, got 0"),
     ],
 )
-def test_wrong_settings_are_refused(settings: dict[str, object], message: str) -> None:
+def test_wrong_settings_are_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises(ScalingError, match=message):
-        next_points(**settings)  # type: ignore[arg-type]
+        wrong()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaling_rules import Law, RuleFit, ScaledPoint, ScalingError, fit_rule, grid_candidates
+from scaling_rules import Law, RuleFit, ScaledPoint, ScalingError, fit_rule, grid_candidates, next_points
 from scaling_rules.rule_methods import Method
 from tests.scaling_rules.synthetic import EXPONENTS, LAW, design, measured, true_bases
 
@@ -94,6 +94,40 @@ def test_a_fit_survives_json_and_predicts_the_same() -> None:
         == pytest.approx(float(LAW.predict([[1.5, 1.2, 1.2]])[0]), abs=0.005)
     )
     assert "alpha = " in str(fit) and fit.verdict in str(fit)
+
+
+def test_the_next_size_is_predicted_with_an_interval_that_widens_away_from_the_measurements() -> None:
+    fit = fit_rule(measured(np.random.default_rng(0), 0.001))
+    near, far = (fit.interval(*fit.rule.multipliers(phi=phi).values(), new=False) for phi in (2.0, 5.0))
+    [truth] = LAW.predict([list(fit.rule.multipliers(phi=2.0).values())])
+    assert near[0] <= truth <= near[1]
+    assert far[1] - far[0] > 3 * (near[1] - near[0])
+    single = fit.interval(*fit.rule.multipliers(phi=2.0).values())
+    assert single[0] < near[0] and near[1] < single[1]
+
+
+def test_at_equal_trainings_the_surface_errs_at_most_half_as_much_as_the_grid() -> None:
+    """Over 20 truths with noise 0.002; the benchmark has more of both (docs/scaling.md)."""
+    rng, grid = np.random.default_rng(0), np.array(grid_candidates(step=0.1))
+    networks = np.array(
+        [(p.depth, p.width, p.resolution) for p in next_points(num=2 * len(grid), fixed_cost=3.0)]
+    )
+    ours, peers = [], []
+    for _ in range(20):
+        scales, exponents = rng.uniform(0.05, 0.15, 3) * [0.5, 1.0, 1.0], rng.uniform(0.6, 1.4, 3)
+        law = Law(LAW.variables, 0.95, tuple(scales), tuple(exponents), (1.0, 1.0, 1.0))
+        truth = np.log(true_bases(law))
+        trainings = [
+            replace(point, seed=seed)
+            for seed, row in enumerate(networks)
+            for point in measured(rng, 0.002, seeds=1, law=law, networks=row[None])
+        ]
+        ours.append(np.log(_bases(fit_rule(trainings))) - truth)
+        winner = np.log(
+            _bases(fit_rule(measured(rng, 0.002, seeds=2, law=law, networks=grid), method="grid"))
+        )
+        peers.append(winner * math.log(2.0) / (winner @ EXPONENTS) - truth)
+    assert np.mean(np.square(ours)) ** 0.5 <= 0.5 * np.mean(np.square(peers)) ** 0.5
 
 
 def test_bootstrapped_rules_scatter_around_the_peak_inside_the_triangle() -> None:
