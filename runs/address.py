@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
+import platformdirs
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
@@ -76,10 +77,9 @@ def safe_text(url: URL) -> str:
 
 
 def artifacts_url(url: URL, given: str | None) -> str:
-    """Returns where the artifacts of a storage lie: where it was said, else beside the SQLite file.
+    """Returns where the artifacts of a storage lie: where it was said, beside the SQLite file, or in the user's folder.
 
-    Raises:
-        BadStorage: nothing was said, and there is no file.
+    A PostgreSQL storage that several hosts use needs a place that they all reach; it has to be said.
 
     >>> artifacts_url(parse("sqlite:///study.db"), None)
     'study.db.artifacts'
@@ -87,10 +87,7 @@ def artifacts_url(url: URL, given: str | None) -> str:
     if given is not None:
         return given
     if url.get_backend_name() != "sqlite":
-        raise BadStorage(
-            "artifacts of a PostgreSQL storage must have a place that all its hosts reach, got none;"
-            " give a shared folder or an fsspec URL such as `s3://bucket/nas`"
-        )
+        return str(platformdirs.user_data_path("nas") / "artifacts")
     return f"{url.database}.artifacts" if url.database else "memory://artifacts"
 
 

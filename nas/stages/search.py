@@ -175,7 +175,10 @@ def _run(
 ) -> SearchReport:
     """Runs the arms one after another on one executor: search, control, repeated finalists."""
     chosen, reward = settings.search, settings.search.make_reward()
-    watch.plan(plan(settings, dataset, space))
+    places = f"kept    {store.url_safe}; checkpoints and weights in {store.artifacts.url}"
+    if chosen.address is not None:
+        places += ", which every worker must reach"
+    watch.plan(f"{plan(settings, dataset, space)}\n{places}")
     if evaluator is None:
         threads = 1 if chosen.executor == "inline" else None  # a pool's workers have their cores' number
         options = EvaluatorOptions(measures_latency=not reward.is_arithmetic, num_threads=threads)
