@@ -18,7 +18,7 @@ from scaling_rules.errors import Array, ScalingError, numbers
 from scaling_rules.rule import NOMINAL_EXPONENTS
 from scaling_rules.rule_fit import RuleFit
 from scaling_rules.scaled_points import ScaledPoint
-from scaling_rules.surface import FULL, Surface, implausibility, logs_at, triangle
+from scaling_rules.surface import FULL, Surface, logs_at, plausibility, triangle
 
 PRIOR_BEND = 0.5  # between logarithms and 1 / multiplier, until the data say
 PRIOR_INFORMATION = 1e-3  # trainings' worth of what is assumed of each coefficient before the first one
@@ -120,7 +120,7 @@ def _targets(fit: RuleFit | None, exponents: Array) -> tuple[Surface, Array]:
     log_cost = math.log(2.0)
     if fit is not None and fit.method == "surface":
         found, log_cost, _ = fit.surfaces()
-        weights = np.exp(-implausibility(found, shares, log_cost, exponents) / 2.0) + 1e-9
+        weights = plausibility(found, shares, log_cost, exponents, freedom=2) + 1e-9
         shape = Surface(found.best.bend, np.zeros(FULL), np.eye(FULL), 0.0)
     worths = shape.worths(logs_at(shares, log_cost, exponents), exponents)  # [shares, 3, terms]
     gaps = worths - worths.mean(axis=1, keepdims=True)

@@ -219,7 +219,7 @@ def shared_rule(
             f"`shares` must be three numbers of at least 0 that add up to 1, got {tuple(shares)}; "
             "divide them by their sum"
         )
-    alpha, beta, gamma = (cost_base ** (share / e) for share, e in zip(shares, exponents, strict=True))
+    alpha, beta, gamma = (float(cost_base ** (share / e)) for share, e in zip(shares, exponents, strict=True))
     return PowerRule(name, alpha, beta, gamma, cost_base)
 
 

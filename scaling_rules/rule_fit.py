@@ -15,7 +15,7 @@ from scaling_rules.law_fit import Estimate
 from scaling_rules.measured_surface import measured_surfaces
 from scaling_rules.rule import PowerRule
 from scaling_rules.scaled_points import ScaledPoint, table
-from scaling_rules.surface import Surfaces, implausibility, interval, logs_at, triangle
+from scaling_rules.surface import Surfaces, interval, logs_at, plausibility, triangle
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ class RuleFit:
         spent = logs * self.cost_exponents
         shares = spent / spent.sum()
         found, log_cost, exponents = self.surfaces()
-        [against] = implausibility(found, shares[None], log_cost, exponents)
-        return bool(against <= 2.0 * fdtri(2, found.dof, self.level))
+        [value] = plausibility(found, shares[None], log_cost, exponents, freedom=2)
+        return bool(value >= 1.0 - self.level)
 
     def bootstrap(self, *, rng: np.random.Generator, num_draws: int = 1_000) -> Array:
         """Returns rules of refits to resampled residuals, (alpha, beta, gamma) each: [draws, 3].

@@ -28,11 +28,11 @@ from scaling_rules.surface import (
     Surface,
     Surfaces,
     grid_between,
-    implausibility,
     interval,
     logs_at,
     mean_peak,
     peak,
+    plausibility,
     triangle,
 )
 
@@ -161,41 +161,33 @@ def _by_surface(
 
 def _plausible(found: Surfaces, best: Array, log_cost: float, exponents: Array, level: float) -> Plausible:
     """Returns which shares the data leave plausible, on a grid that closes in on them."""
-    single, joint = float(fdtri(1, found.dof, level)), 2.0 * float(fdtri(2, found.dof, level))
     shares = triangle(40)
-    against = implausibility(found, shares, log_cost, exponents)
-    region, cell = float((against <= joint).mean()), np.full(3, 1.0 / 40)
-    for _ in range(2):
-        near = np.concatenate([shares[against <= 3.0 * single], best[None]])
-        low = np.clip(near.min(axis=0) - cell, 0.0, 1.0)
-        high = np.clip(near.max(axis=0) + cell, 0.0, 1.0)
-        cell = (high - low) / 60
+    region = float((plausibility(found, shares, log_cost, exponents, freedom=2) >= 1.0 - level).mean())
+    values = plausibility(found, shares, log_cost, exponents, freedom=1)
+    cell = 1.0 / 40
+    for closing in (50.0, 10.0):  # first around what is hardly plausible, so that nothing is cut off
+        near = np.concatenate([shares[values >= (1.0 - level) / closing], best[None]])
+        low, high = near.min(axis=0) - cell, near.max(axis=0) + cell
+        cell = float((np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0)).max()) / 60
         shares = np.concatenate([grid_between(low, high, 61), best[None]])
-        against = implausibility(found, shares, log_cost, exponents)
-        against[-1] = min(against[-1], 0.0)
-    inside = shares[against <= single]
-    low, high = inside.min(axis=0), inside.max(axis=0)
-    return Plausible(
-        np.where(low <= cell / 2.0, 0.0, low - cell / 2.0),
-        np.where(high >= 1.0 - cell / 2.0, 1.0, high + cell / 2.0),
-        region,
-    )
+        values = plausibility(found, shares, log_cost, exponents, freedom=1)
+    inside = np.concatenate([shares[values >= 1.0 - level], best[None]])
+    return Plausible(inside.min(axis=0), inside.max(axis=0), region)
 
 
 def _compared(
     found: Surfaces, best: Array, log_cost: float, exponents: Array, level: float
 ) -> tuple[Comparison, ...]:
     """Returns the peak beside each alternative."""
-    joint = 2.0 * float(fdtri(2, found.dof, level))
     scheffe = PLANE_FREEDOM * float(fdtri(PLANE_FREEDOM, found.dof, level))
     logs = logs_at(best, log_cost, exponents)
     rows = []
     for name, shares in ALTERNATIVES.items():
         other = np.array(shares)
-        [against] = implausibility(found, other[None], log_cost, exponents)
+        [value] = plausibility(found, other[None], log_cost, exponents, freedom=2)
         others = logs_at(other, log_cost, exponents)
         gain, low, high = interval(found, partial(_gap, logs=logs, others=others), scheffe)
-        rows.append(Comparison(name, gain, low, high, bool(against > joint and low > 0.0)))
+        rows.append(Comparison(name, gain, low, high, bool(value < 1.0 - level and low > 0.0)))
     return tuple(rows)
 
 
