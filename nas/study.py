@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 
 from nas.config import default_storage
 from nas.reward import Reward
-from nas.views import View, best_views, status_view, study_reward, trial_views
+from nas.views import View, best_views, is_minimized, status_view, study_reward, trial_views
 from runs import Store, StudyRecord, open_store
 from runs.errors import TrialMissing
 from search_space import Architecture
 
 
 class NoCandidate(ValueError):
-    """A study has no complete trial yet."""
+    """A study has no network to offer (yet)."""
 
     exit_code = 7
 
@@ -81,14 +81,20 @@ class Study:
                 `pareto` the result is the cheapest of the front.
 
         Raises:
-            NoCandidate: no trial is complete.
+            NoCandidate: no trial is complete, or the study is not one of networks.
         """
         with self._opened() as (store, record):
-            found = best_views(store.trials(record.id), reward or study_reward(record))
+            trials, wanted = store.trials(record.id), reward or study_reward(record)
+            found = best_views(trials, wanted, minimized=is_minimized(record))
             if not found:
                 raise NoCandidate(
                     f"a study must have a complete trial to have a best, got none in {self.name!r};"
                     " resume it with a larger budget or target"
+                )
+            if found[0]["digest"] is None:
+                raise NoCandidate(
+                    f"the trials of a study must be of networks, got {self.name!r}, which `nas search` did not"
+                    " make; `nas show` prints a trial's parameters"
                 )
             return self._candidate(store, record, found[0])
 

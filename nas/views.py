@@ -84,17 +84,30 @@ def trial_views(trials: Sequence[TrialRecord], reward: Reward | None) -> list[Vi
     return [trial_view(trial, reward, numbers=numbers) for trial in ordered]
 
 
-def best_views(trials: Sequence[TrialRecord], reward: Reward | None, *, count: int = 1) -> list[View]:
+def is_minimized(study: StudyRecord) -> bool:
+    """Returns whether the lowest reward is the best one, as in studies that plain Optuna minimizes."""
+    return study_reward(study) is None and study.directions[0] == "minimize"
+
+
+def best_views(
+    trials: Sequence[TrialRecord], reward: Reward | None, *, count: int = 1, minimized: bool = False
+) -> list[View]:
     """Returns the complete trials with the highest rewards, the best first and each architecture once.
 
     Equal rewards are told apart by the fewer MACs, then by the lower number. Under `pareto` there is no
     single number: the trials that no other beats in both accuracy and cost, by rising cost.
+
+    Args:
+        trials: of a study.
+        reward: under which they are compared; None takes the stored objective.
+        count: how many are wanted at most.
+        minimized: the lowest are the best; matters only without a reward, see `is_minimized`.
     """
-    complete = [view for view in trial_views(trials, reward) if view["state"] == "complete"]
     if reward is not None and reward.kind == "pareto":
-        return _front(complete, reward)[:count]
-    scored = [view for view in complete if view["reward"] is not None]
-    scored.sort(key=lambda view: (-view["reward"], view["macs"] or 0, view["number"]))
+        return _front(trials, reward)[:count]
+    scored = [view for view in trial_views(trials, reward) if view["reward"] is not None]
+    sign = 1 if minimized and reward is None else -1
+    scored.sort(key=lambda view: (sign * view["reward"], view["macs"] or 0, view["number"]))
     firsts: dict[object, View] = {}
     for view in scored:
         firsts.setdefault(view["digest"] or view["number"], view)
@@ -120,7 +133,7 @@ def status_view(
     """
     counts = Counter(_WORDS[trial.state] for trial in trials)
     counts["reused"] = spent.num_reused
-    best = best_views(trials, study_reward(study))
+    best = best_views(trials, study_reward(study), minimized=is_minimized(study))
     return {
         "study": study.name,
         "state": study.state,
@@ -198,13 +211,16 @@ def _attempt(attempt: AttemptRecord) -> View:
     }
 
 
-def _front(views: Sequence[View], reward: Reward) -> list[View]:
-    """Returns the views that no other dominates in (accuracy, MACs or params), by rising cost."""
-    cost = reward.cost if reward.cost in ("macs", "params") else "macs"
-    usable = [view for view in views if view["accuracy"] is not None and view[cost] is not None]
-    usable.sort(key=lambda view: (view[cost], -view["accuracy"], view["number"]))
+def _front(trials: Sequence[TrialRecord], reward: Reward) -> list[View]:
+    """Returns the complete trials that no other dominates in accuracy and the reward's cost, by rising cost."""
+    usable = [
+        (cost, -view["accuracy"], view["number"], view)
+        for trial, view in zip(trials, trial_views(trials, reward), strict=True)
+        if view["state"] == "complete" and view["accuracy"] is not None
+        if (cost := _cost(trial, reward)) is not None
+    ]
     front: list[View] = []
-    for view in usable:
+    for _, _, _, view in sorted(usable, key=lambda row: row[:3]):
         if not front or view["accuracy"] > front[-1]["accuracy"]:
             front.append(view)
     return front

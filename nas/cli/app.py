@@ -57,6 +57,9 @@ def _run(words: list[str]) -> int:
     except typer.Abort:
         return _tell(Report(Exit.INTERRUPTED, "interrupted", ""), words)
     except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # help was asked for by saying nothing
+            Printer().message(error.format_message())
+            return int(Exit.USAGE)
         return _tell(_usage(error), words)
     except Exception as error:  # the one place where a command's failure becomes a sentence
         if {"-v", "--verbose"} & set(words):
@@ -66,8 +69,6 @@ def _run(words: list[str]) -> int:
 
 def _usage(error: TyperException) -> Report:
     """Returns typer's complaint as ours: no usage block, and where to look."""
-    if type(error).__name__ == "NoArgsIsHelpError":  # help was asked for by saying nothing
-        return Report(Exit.USAGE, error.format_message(), "")
     message = error.format_message().strip().rstrip(".")
     return Report(Exit.USAGE, message[:1].lower() + message[1:], "see `nas --help`")
 

@@ -64,7 +64,7 @@ def _version(name: str) -> str | None:
 
 def _settings(session: Session) -> str:
     found = session.configuration()
-    return f"{len(found.origins)} of them are not defaults; `nas config show --origin` lists them"
+    return f"{len(found.origins)} of them are set; `nas config show --origin` tells where"
 
 
 def _storage(session: Session) -> str:

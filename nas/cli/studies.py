@@ -84,13 +84,20 @@ def best(
     top: Annotated[int, typer.Option("--top", parser=whole, metavar="N", help="How many.")] = 1,
 ) -> None:
     """Show the best trials; with --reward, --target or --cost under another reward than the search's own."""
-    from nas.views import best_views
+    from nas.views import best_views, is_minimized
 
     with session.store() as store:
         record = session.study(store, study)
         reward = _reward(session, record)
         count = 1_000_000 if reward is not None and reward.kind == "pareto" and top == 1 else top
-        rows = best_views(store.trials(record.id), reward, count=count)
+        trials = store.trials(record.id)
+    rows = best_views(trials, reward, count=count, minimized=is_minimized(record))
+    if not rows and any(trial.state == "complete" for trial in trials):
+        raise CommandError(
+            f"a complete trial must have an accuracy and the reward's cost, got none in {record.name!r};"
+            " choose another --cost or --reward",
+            Exit.NO_FEASIBLE_TRIAL,
+        )
     if not rows:
         raise CommandError(
             f"the study must have a complete trial, got none in {record.name!r};"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Stopped, Task
+from nas.stages.budget import num_paid
 from nas.stages.history import History
 from nas.stages.proposals import Proposal, Source, evaluation_key
 from nas.stages.rules import Ending, Rules
@@ -162,7 +163,7 @@ class Driver:
         if num_new > 0:
             return self._store.begin(self._study.id, num_new)
         if not self._running:
-            self._ending = Ending("done", f"all {self._history.spent.num_trials} trials are done")
+            self._ending = Ending("done", f"all {num_paid(self._history.spent)} trials are done")
         return ()
 
     def _place(self, claim: Claim) -> None:

@@ -29,6 +29,8 @@ def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
     ]
     arms = [f"{chosen.strategy}"] + ([f"{chosen.control} as control"] if chosen.control != "none" else [])
     extra = f", then {chosen.finalists} finalists × {chosen.repeats} seeds an arm" if chosen.repeats else ""
+    if chosen.control != "none" and (chosen.repeats < 2 or reward.kind == "pareto"):
+        extra += "; comparing with the control needs 2 repeats or more, and one number as reward"
     return "\n".join(
         [
             f"data    {dataset.describe()}",

@@ -192,6 +192,8 @@ def _run(
             control = _arm(store, study, f"{study.name}.{CONTROL}", settings, space)
             source = _sampled(store, control, settings, space, strategy=chosen.control)
             ending = _drive(store, control, settings, dataset, source, executor, watch)
+            if ending.kind != "stopped":
+                store.set_study_state(control.id, "finished")
             arms.append(control)
         if ending.kind in ("done", "exhausted") and chosen.repeats > 0:
             items = [item for arm in arms for item in repeated(store, arm, reward, chosen)]
@@ -203,6 +205,8 @@ def _run(
                 )
                 repeats = settings.model_copy(update={"search": unlimited})
                 ended = _drive(store, study_of_repeats, repeats, dataset, listed, executor, watch)
+                if ended.kind != "stopped":
+                    store.set_study_state(study_of_repeats.id, "finished")
                 ending = ended if ended.kind == "stopped" else ending
     if ending.kind != "stopped":
         store.set_study_state(study.id, "finished")

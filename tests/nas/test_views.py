@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +13,13 @@ from nas.views import (
     best_views,
     detail_view,
     is_arm,
+    is_minimized,
     status_view,
     study_reward,
     study_view,
     trial_views,
 )
-from runs import Store, StudyRecord, open_store
+from runs import Outcome, Store, StudyRecord, TrialState, open_store
 from tests.fakes.ledgers import write_study
 
 HARD = Reward("hard", target=5e6)
@@ -80,6 +82,26 @@ def test_under_pareto_the_best_is_the_front(store: Store, study: StudyRecord) ->
     front = best_views(store.trials(study.id), Reward("pareto", target=5e6), count=10)
     costs = [(view["macs"], view["accuracy"]) for view in front]
     assert costs == sorted(costs) and [accuracy for _, accuracy in costs] == [0.8, 0.9]
+
+
+def test_the_front_is_of_the_rewards_own_cost(store: Store, study: StudyRecord) -> None:
+    trials = [
+        dataclasses.replace(trial, costs={"macs": 1.0, "peak_memory_bytes": cost})
+        for trial, cost in zip(store.trials(study.id)[:2], (10.0, 20.0), strict=True)
+    ]
+    reward = Reward("pareto", target=5e6, cost="peak_memory_bytes")
+    assert [view["number"] for view in best_views(trials, reward, count=10)] == [0, 1]
+
+
+def test_the_best_of_a_minimized_study_is_the_lowest(store: Store) -> None:
+    plain = store.create_study("plain", directions=["minimize"], seed=0, space={}, settings={})
+    claims = store.begin(plain.id, 3)
+    ends = [
+        Outcome(c, TrialState.COMPLETE, objectives=(x,)) for c, x in zip(claims, (2.0, 1.0, 3.0), strict=True)
+    ]
+    store.finish(ends)
+    view = status_view(plain, store.trials(plain.id), store.spent(plain.id), [], now=0.0)
+    assert view["best"]["trial"] == 1 and is_minimized(plain)
 
 
 def test_a_study_of_plain_optuna_is_shown_by_its_objective(store: Store) -> None:

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from nas.cli.configuration import settings_lines
 from nas.config import resolve
 from nas.settings import Settings, load_settings
+from runs import open_store
 from search_space import Architecture, cost, reference
 from tests.nas.cli.conftest import Nas
 
@@ -115,6 +117,26 @@ def test_a_backup_and_a_copy_to_optuna_hold_the_same_trials(nas: Nas, ledger: Pa
     assert parsed(nas, "trials s --storage sqlite:///copy.db") == parsed(nas, "trials s")
     assert parsed(nas, "db copy s --to journal.log")["num_added"] == 7
     assert parsed(nas, "db upgrade")["old_version"] == parsed(nas, "db upgrade")["new_version"]
+
+
+def test_nothing_said_gets_help_and_no_error(nas: Nas) -> None:
+    ended = nas()
+    assert (ended.code, ended.out) == (2, "") and ended.err.startswith("Usage: nas") and "search" in ended.err
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_study_without_networks_has_nothing_to_export(nas: Nas, ledger: Path) -> None:
+    with open_store(f"sqlite:///{ledger}") as store:
+        study = optuna.create_study(study_name="plain", storage=store.optuna)
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    ended = nas("export", "plain")
+    assert ended.code == 7 and "must be of networks" in ended.err
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_reward_of_what_was_not_measured_has_no_best(nas: Nas) -> None:
+    ended = nas("best", "s", "--cost", "latency_ms")
+    assert ended.code == 7 and "must have an accuracy and the reward's cost" in ended.err
 
 
 def test_a_reader_that_goes_away_is_no_error(ledger: Path) -> None:

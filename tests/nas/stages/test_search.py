@@ -177,6 +177,8 @@ def test_the_control_and_the_finalists_say_whether_the_search_beat_chance(tmp_pa
     assert count(trials(tmp_path, "s.control"), TrialState.COMPLETE) <= 10
     assert len({note["seed"] for note in formula.trainings()}) > 10
     url = f"sqlite:///{tmp_path / 'nas.db'}"
+    with open_store(url) as store:
+        assert {study.state for study in store.studies()} == {"finished"}
     num_epochs = len(formula.trainings())
     again = resume("s", storage=url, evaluator=formula)
     assert again.comparison == result.comparison
