@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from nas.settings import Settings, SettingsError, known_keys, make_settings, rea
 
 DEFAULT = "default"
 LOCAL_FILE = "nas.toml"
+_MISSPELT = 0.9  # a NAS_ variable so like one of ours is a slip; others belong to other programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,12 @@ def _from_environment(environment: Mapping[str, str], origins: dict[str, str]) -
         f"NAS_{t}_{k}".upper(): f"{t}.{k}" for t, table in known_keys().items() for k in table.model_fields
     }
     names |= {flag.variable: flag.path for flag in FLAGS}
+    for name in environment:
+        near = (
+            difflib.get_close_matches(name, names, n=1, cutoff=_MISSPELT) if name.startswith("NAS_") else []
+        )
+        if near and name not in names:
+            raise SettingsError(f"a NAS_ variable must be a known one, got {name}; did you mean {near[0]}?")
     tables: dict[str, dict[str, Any]] = {}
     for name, path in names.items():
         if text := environment.get(name):

@@ -152,7 +152,7 @@ class SearchSettings(_Table):
         None, gt=0.0, description="seconds after which one training is given up"
     )
     study: str | None = Field(
-        None, description="name under which all is kept; left out: made from space, data and time"
+        None, description="name under which all is kept; left out: made from space, data and seed"
     )
     storage: str | None = Field(
         None, description="sqlite:///FILE or postgresql+psycopg://...; left out: in your data folder"

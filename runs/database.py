@@ -158,7 +158,7 @@ class Database:
             )
         if (isinstance(error, sa.exc.OperationalError) and code != _SQLITE_ERROR) or _may_pass(error):
             return StorageUnreachable(
-                f"the storage must answer, got `{reason}` from {where}; is it running, and resume"
+                f"the storage must answer, got `{reason}` from {where}; start it, then try again"
             )
         return None
 

@@ -96,11 +96,16 @@ def cost(
         session.facts(cost_view(title, architecture))
 
 
-def space_show(session: Session) -> None:
+def space_show(
+    session: Session,
+    space: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Like --space.", show_default=False)
+    ] = None,
+) -> None:
     """Show a space: its size, its choices, and the costs of a sample of its networks."""
     settings = session.configuration().settings
     view = space_view(
-        settings.search.space,
+        space or settings.search.space,
         resolution=settings.data.resolution,
         num_classes=settings.data.num_classes or 10,
         width=settings.search.width or 1.0,

@@ -82,7 +82,7 @@ def settings_lines() -> Iterator[str]:
         for key, field in table.model_fields.items():
             comment = f"  # {field.description}"
             if field.default is None:
-                yield f"# {key} ={comment.replace('  #', '', 1)}"
+                yield f"# {key} ={comment}"
             else:
                 yield f"{key} = {_toml(field.default)}{comment}"
 

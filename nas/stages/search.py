@@ -18,6 +18,7 @@ from nas.evaluation.data import Dataset, load
 from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator, num_gpus
 from nas.execution import open_executor
 from nas.interfaces import Evaluator, Executor
+from nas.reward import Reward
 from nas.settings import Settings
 from nas.stages.budget import Budget
 from nas.stages.driver import Driver
@@ -40,7 +41,7 @@ from nas.strategies.rungs import make_rungs
 from runs import Store, StudyRecord, open_store
 from runs.errors import StudyMissing
 from search_space import SearchSpace
-from search_space.spaces import difference
+from search_space.spaces import SpaceError, difference
 
 
 class SpaceChanged(ValueError):
@@ -115,7 +116,7 @@ def search(
     reward = settings.search.make_reward()
     if reward.cost in ("macs", "params"):
         # where nothing costs what is asked for, say so before anything is kept
-        space.sample(np.random.default_rng(0), **{reward.cost: reward.window})
+        _check_target(space, reward)
     with open_store(storage_url(settings), artifacts=settings.search.artifacts) as store:
         study = store.create_study(
             study_name(settings),
@@ -125,6 +126,17 @@ def search(
             settings=stored_settings(settings, dataset),
         )
         return _run(store, study, settings, dataset, space, watch or Watch(), evaluator)
+
+
+def _check_target(space: SearchSpace, reward: Reward) -> None:
+    try:
+        space.sample(np.random.default_rng(0), **{reward.cost: reward.window})
+    except SpaceError as error:
+        found = str(error).rpartition("; ")[0]
+        raise SpaceError(
+            f"the target must be near what the space's networks cost, got {reward.target:g} {reward.cost} for"
+            f" {space.name} at width {space.width:g} ({found}); choose another --target, --width or --max-cost"
+        ) from error
 
 
 def resume(

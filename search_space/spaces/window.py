@@ -105,7 +105,7 @@ class WindowSampler:
         )
         reach = " and ".join(f"{name} from {low:,} to {high:,}" for name, (low, high) in self._reach.items())
         raise SpaceError(
-            f"no point was found with {windows}{missed}; the space has {reach}: widen the window"
+            f"no point was found with {windows}{missed}; the space has {reach}; widen the window"
         )
 
     def _ladder_of(self, name: str, high: float) -> Ladder:
@@ -190,7 +190,7 @@ def by_enumeration(points: Integers, costs: Costs, windows: Windows, rng: np.ran
     """
     inside = np.flatnonzero(windows.distance(costs) == 0.0)
     if not len(inside):
-        raise SpaceError(f"no point has {windows}; the space has {_span(costs)}: widen the window")
+        raise SpaceError(f"no point has {windows}; the space has {_span(costs)}; widen the window")
     return tuple(points[inside[int(rng.integers(len(inside)))]].tolist())
 
 
@@ -231,7 +231,7 @@ def by_walking(
     drawn = Costs(*(np.concatenate(parts) for parts in zip(*map(_arrays, seen), strict=True)))
     raise SpaceError(
         f"no point was found with {windows} in {WALK_BATCHES * WALK_BATCH:,} draws and {WALK_STEPS:,} steps "
-        f"towards it, the nearest being {away:.2%} away; the draws had {_span(drawn)}: widen the window"
+        f"towards it, the nearest being {away:.2%} away; the draws had {_span(drawn)}; widen the window"
     )
 
 

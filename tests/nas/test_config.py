@@ -119,3 +119,9 @@ def test_passwords_are_masked_wherever_they_stand_in_a_url() -> None:
     )
     assert masked("sqlite:///nas.db") == "sqlite:///nas.db"
     assert masked(5) == 5
+
+
+def test_a_misspelt_variable_is_an_error_and_a_foreign_one_is_none() -> None:
+    with pytest.raises(SettingsError, match="got NAS_TARGT; did you mean NAS_TARGET?"):
+        resolve({}, {"NAS_TARGT": "5M"})
+    assert resolve({}, {"NAS_REQUIRE_ALL": "1", "NAS_MOUNT_POINT": "/mnt"}).settings == make_settings({})

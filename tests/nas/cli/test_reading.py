@@ -119,6 +119,10 @@ def test_a_backup_and_a_copy_to_optuna_hold_the_same_trials(nas: Nas, ledger: Pa
     assert parsed(nas, "db upgrade")["old_version"] == parsed(nas, "db upgrade")["new_version"]
 
 
+def test_a_space_is_named_with_or_without_its_flag(nas: Nas) -> None:
+    assert parsed(nas, "space show mobilenetv3") == parsed(nas, "space show --space mobilenetv3")
+
+
 def test_nothing_said_gets_help_and_no_error(nas: Nas) -> None:
     ended = nas()
     assert (ended.code, ended.out) == (2, "") and ended.err.startswith("Usage: nas") and "search" in ended.err
