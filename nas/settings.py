@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from nas.reward import Reward, RewardError, parse_quantity
 
-# What a search may spend where the user names no limit: enough for `tpe` to leave its random start behind.
+# What a search may spend where the user names no limit: enough for several generations after the random start.
 DEFAULT_TRIALS = 60
 
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
@@ -113,7 +113,7 @@ class SearchSettings(_Table):
         None, description="dearer networks are refused untrained; left out: the reward's own"
     )
     strategy: Literal["random", "tpe", "gp", "nsga2", "nsga3", "evolution"] = Field(
-        "tpe", description="random, tpe, gp, nsga2, nsga3 or evolution"
+        "nsga2", description="random, tpe, gp, nsga2, nsga3 or evolution"
     )
     pruning: Literal["none", "median", "halving", "hyperband"] = Field(
         "hyperband", description="none, median, halving or hyperband: weak candidates are stopped early"

@@ -27,8 +27,9 @@ def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
         f"{chosen.hours:g} hours" if chosen.hours is not None else "",
         f"{chosen.device_hours:g} device-hours" if chosen.device_hours is not None else "",
     ]
-    arms = [f"{chosen.strategy}"] + ([f"{chosen.control} as control"] if chosen.control != "none" else [])
-    extra = f", then {chosen.finalists} finalists × {chosen.repeats} seeds an arm" if chosen.repeats else ""
+    control = f", and as much for {chosen.control} as control" if chosen.control != "none" else ""
+    seeds = f"{chosen.repeats} further seed{'s' if chosen.repeats > 1 else ''}"
+    extra = f"; then the best {chosen.finalists} again from {seeds} each" if chosen.repeats else ""
     if chosen.control != "none" and (chosen.repeats < 2 or reward.kind == "pareto"):
         extra += "; comparing with the control needs 2 repeats or more, and one number as reward"
     return "\n".join(
@@ -38,7 +39,7 @@ def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
             f"reward  {reward.equation}; refused above {reward.limit:g} {reward.cost}",
             f"train   {settings.fidelity.epochs} epochs of {settings.fidelity.share:.0%} of the training images,"
             f" stopped early by {chosen.pruning}",
-            f"budget  {', '.join(filter(None, limits))} for each of {', '.join(arms)}{extra}",
+            f"budget  {', '.join(filter(None, limits))} with {chosen.strategy}{control}{extra}",
         ]
     )
 
