@@ -17,8 +17,8 @@ from search_space import SearchSpace, open_space
 
 NAME = "driver"
 
-NUM_OURS = 300
-NUM_PEER = 30
+NUM_OURS = 100
+NUM_PEER = 100
 MIN_TIMES_FASTER = 10.0
 NUM_WORKERS = 2
 NUM_SECOND_LONG = 40

@@ -81,6 +81,8 @@ class Driver:
         self._trained: dict[str, str] = {}  # keys of trainings whose end is not recorded yet, by attempt
         self._ending: Ending | None = None
         self._num_barren = 0
+        self._is_behind = False  # whether we have written what the history has not read
+        self._is_due_to_reclaim = True
         self._last_beat = time.monotonic()
 
     def drive(self) -> Ending:
@@ -104,17 +106,18 @@ class Driver:
                 [start.claim for running in self._running.values() for start in running.followers]
             )
         assert self._ending is not None
-        self._history.refresh()
+        self._catch_up()
         self._watch(self._history)
         return self._ending
 
     def _fill(self) -> None:
         """Claims and places trials until the workers are busy or there is a reason to end."""
         while self._ending is None:
-            self._history.refresh()
             num_free = self._executor.num_slots - len(self._running)
             if num_free <= 0 < self._executor.num_slots:
                 return
+            if self._is_behind:
+                self._catch_up()
             self._ending = self._reason_to_end()
             if self._ending is not None:
                 self._drain()
@@ -126,6 +129,10 @@ class Driver:
                 self._place(claim)
             self._flush()
             self._beat()
+
+    def _catch_up(self) -> None:
+        self._history.refresh()
+        self._is_behind = False
 
     def _reason_to_end(self) -> Ending | None:
         rules, spent = self._rules, self._history.spent
@@ -148,9 +155,11 @@ class Driver:
     def _claims(self, num_free: int) -> Sequence[Claim]:
         """Returns trials to work on: those that somebody left behind first, then new ones within the budget."""
         claims: list[Claim] = []
-        while len(claims) < num_free:
+        may_be_left = self._is_due_to_reclaim or self._history.spent.counts[TrialState.QUEUED] > 0
+        while may_be_left and len(claims) < num_free:
             claim = self._store.reclaim(self._study.id)
             if claim is None:
+                self._is_due_to_reclaim = False  # until the next heartbeat: leases end slowly
                 break
             claims.append(claim)
         if claims:
@@ -161,6 +170,7 @@ class Driver:
             room = left if room is None else min(left, room)
         num_new = num_free if room is None else min(num_free, room)
         if num_new > 0:
+            self._is_behind = True
             return self._store.begin(self._study.id, num_new)
         if not self._running:
             self._ending = Ending("done", f"all {num_paid(self._history.spent)} trials are done")
@@ -199,7 +209,7 @@ class Driver:
         """Returns the outcome of a trial whose measurement exists already, here or in another study."""
         evaluation = self._store.cached(key)
         if evaluation is not None:
-            objectives = self._objectives(
+            objectives = self._rules.objectives(
                 start.costs, evaluation.metrics["accuracy"], evaluation.metrics.get("latency_ms")
             )
             return Outcome(
@@ -275,7 +285,7 @@ class Driver:
         leader = Outcome(
             running.claim,
             TrialState.COMPLETE,
-            objectives=self._objectives(running.costs, measurement.accuracy, measurement.latency_ms),
+            objectives=self._rules.objectives(running.costs, measurement.accuracy, measurement.latency_ms),
             metrics=metrics,
             seconds=measurement.seconds,
             weights=measurement.weights,
@@ -330,9 +340,10 @@ class Driver:
                 )
             for outcome in finished.accepted:
                 self._forget_checkpoints(outcome)
-            self._history.refresh()
+            self._catch_up()
             self._watch(self._history)
         if self._starts:
+            self._is_behind = True
             starts, self._starts = self._starts, []
             self._store.start(starts)
             for start in starts:
@@ -365,7 +376,8 @@ class Driver:
             return
         self._last_beat = now
         steps, self._steps = self._steps, []
-        self._history.refresh()
+        self._is_due_to_reclaim = True
+        self._catch_up()
         claims = [running.claim for running in self._running.values()]
         claims += [start.claim for running in self._running.values() for start in running.followers]
         lost = self._store.renew(claims, steps) if claims else []
@@ -384,15 +396,3 @@ class Driver:
         """Asks every running training to stop after its epoch, unless its limit counts trials it has begun."""
         for key in self._running:
             self._executor.stop(key)
-
-    def _objectives(
-        self, costs: Mapping[str, float], accuracy: float, latency_ms: float | None
-    ) -> tuple[float, ...]:
-        """Returns what the study is told of a measurement, under its reward."""
-        reward = self._rules.reward
-        price = costs[reward.cost] if reward.is_arithmetic else latency_ms
-        if price is None:
-            raise ValueError(
-                f"the reward counts {reward.cost}, which was not measured; let the evaluator measure it"
-            )
-        return reward.objectives(accuracy, price)

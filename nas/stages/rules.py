@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas.reward import Reward
@@ -32,6 +33,17 @@ class Rules:
     budget: Budget
     time_limit_s: float | None = None
     max_failures: int | None = None
+
+    def objectives(
+        self, costs: Mapping[str, float], accuracy: float, latency_ms: float | None
+    ) -> tuple[float, ...]:
+        """Returns what the study is told of a measurement, under the reward."""
+        price = costs[self.reward.cost] if self.reward.is_arithmetic else latency_ms
+        if price is None:
+            raise ValueError(
+                f"the reward counts {self.reward.cost}, which was not measured; let the evaluator measure it"
+            )
+        return self.reward.objectives(accuracy, price)
 
 
 @dataclass(frozen=True, slots=True)
