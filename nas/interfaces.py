@@ -102,8 +102,8 @@ class Executor(Protocol):
 
     Guarantees, whatever happens to a worker:
 
-    - Every submitted task ends in exactly one `Measurement`, `Stopped` or `Failure`, after all its `Progress`;
-      only `close` leaves tasks without an end. Nothing raises because a task failed.
+    - Every submitted task ends in exactly one `Measurement`, `Stopped` or `Failure`, after its `Progress`; only
+      `close` leaves tasks without an end. Nothing raises because a task failed.
     - A task stands still at its report until `events` is called again. So a `stop` that answers a `Progress`
       takes effect at that very epoch, and the same decisions give the same history on any executor.
     - The time limit of a task counts the time that it runs, not the time that it stands at reports.
