@@ -1,4 +1,6 @@
-"""Runs benchmarks: `python -m benchmarks NAME|all [--json]`; `all` also writes RESULTS.md beside this file.
+"""Runs benchmarks: `python -m benchmarks NAME|all [--json] [--record]`; `all` records.
+
+To record is to replace the benchmark's section of RESULTS.md beside this file, with the date and the machine.
 
 A benchmark is a module of this folder with a NAME and `run() -> list[Row]`, which measures ours and the peer
 side by side in one run. Under `all` each has a process of its own, so that none inherits another's caches or
@@ -36,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__, allow_abbrev=False)
     parser.add_argument("name", help="a benchmark, or `all`")
     parser.add_argument("--json", action="store_true", help="print one JSON list of rows")
+    parser.add_argument("--record", action="store_true", help="replace the section of RESULTS.md")
     given = parser.parse_args(arguments)
     if given.name == "all":
         return _run_all(as_json=given.json)
@@ -45,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = f"did you mean {near[0]}?" if near else "choose one of them"
         parser.error(f"a benchmark must be all or one of {', '.join(known)}, got {given.name!r}; {hint}")
     rows = known[given.name]()
+    if given.record:
+        record(given.name, table(rows))
     print(json.dumps([dataclasses.asdict(row) for row in rows], indent=2) if given.json else table(rows))
     return int(any(row.met is False for row in rows))
 
@@ -80,27 +85,35 @@ def machine() -> str:
     return f"{os.cpu_count()} cores of {cpu or platform.machine()}, {memory}, {system}"
 
 
+def record(name: str, result: str) -> None:
+    """Replaces the section of one benchmark in RESULTS.md; sections stand in the order of their names."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    sections = {part.partition("\n")[0].strip(): part for part in text.split("\n## ")[1:]}
+    date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    sections[name] = f"{name}\n\n`{COMMAND} {name} --record`, {date}, {machine()}\n\n{result}\n"
+    parts = [f"## {sections[key].strip()}\n" for key in sorted(sections)]
+    head = "# Results\n\nMeasured by the command above each table; `make bench` runs them all.\n"
+    RESULTS.write_text("\n".join([head, *parts]), encoding="utf-8")
+
+
 def _run_all(*, as_json: bool) -> int:
-    """Runs every benchmark in its own process, one after another, and writes RESULTS.md."""
-    sections, everything, failed = [], [], []
+    """Runs every benchmark in its own process, one after another, and records each."""
+    everything, failed = [], []
     for name in found():
         print(f"{name} ...", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "benchmarks", name, "--json"]
         done = subprocess.run(command, cwd=FOLDER.parent, check=False, stdout=subprocess.PIPE, text=True)
         if done.returncode not in (0, 1) or not done.stdout.strip():
             failed.append(name)
-            sections.append(f"## {name}\n\n`{COMMAND} {name}` ended with {done.returncode} and no result.\n")
+            record(name, f"It ended with {done.returncode} and no result.")
             continue
         rows = [Row(**row) for row in json.loads(done.stdout)]
         everything += rows
-        sections.append(f"## {name}\n\n`{COMMAND} {name}`\n\n{table(rows)}\n")
-    date = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    head = f"# Results\n\nMeasured {date} on {machine()}, by `make bench`: the command above each table.\n"
-    RESULTS.write_text("\n".join([head, *sections]), encoding="utf-8")
+        record(name, table(rows))
     print(
         json.dumps([dataclasses.asdict(row) for row in everything], indent=2)
         if as_json
-        else RESULTS.read_text()
+        else RESULTS.read_text(encoding="utf-8")
     )
     return int(bool(failed) or any(row.met is False for row in everything))
 

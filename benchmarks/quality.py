@@ -44,7 +44,6 @@ MAX_SHARE = 0.5
 ARMS: dict[str, dict[str, Any]] = {
     "default settings": {},
     "without pruning": {"pruning": "none"},
-    "nsga2 instead of tpe": {"strategy": "nsga2"},
 }
 TOO_MANY = 60
 
