@@ -75,11 +75,10 @@ def test_a_measurement_of_another_study_is_used_again(tmp_path: Path) -> None:
     formula = Formula(tmp_path / "notes")
     search(settings(tmp_path, study="first"), evaluator=formula)
     num_before = len(formula.trainings())
-    second = search(settings(tmp_path, study="second", strategy="random", trials=1), evaluator=formula)
+    search(settings(tmp_path, study="second", strategy="random", trials=1), evaluator=formula)
     reused = [record for record in trials(tmp_path, "second") if record.reused_from is not None]
     assert len(reused) == 8  # the same seed proposes the same first eight
     assert len(formula.trainings()) == num_before + 3
-    assert second.device_seconds >= 0
     assert violations(tmp_path) == []
 
 
