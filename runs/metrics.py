@@ -59,14 +59,10 @@ def of_trials(
     Args:
         trial_ids: of these trials; empty means all of the study.
     """
-    statement = sa.select(metric.c.trial_id, metric.c.step, metric.c.value).where(metric.c.name == name)
-    if trial_ids:
-        statement = statement.where(metric.c.trial_id.in_(trial_ids))
-    else:
-        statement = statement.join_from(metric, trial, metric.c.trial_id == trial.c.id)
-        statement = statement.where(trial.c.study_id == study_id)
+    statement = _OF_TRIALS if trial_ids else _OF_STUDY
+    wanted = {"the_name": name} | ({"the_trials": trial_ids} if trial_ids else {"the_study": study_id})
     found: dict[int, dict[int, float]] = {}
-    for trial_id, step, value in connection.execute(statement.order_by(metric.c.step, metric.c.fence)):
+    for trial_id, step, value in connection.execute(statement, wanted):
         found.setdefault(trial_id, {})[step] = _value(value)
     return found
 
@@ -76,6 +72,17 @@ def curves(connection: Connection, study_id: int, name: str) -> dict[int, dict[i
     rows = connection.execute(sa.select(trial.c.id, trial.c.number).where(trial.c.study_id == study_id))
     numbers = {trial_id: number for trial_id, number in rows}
     return {numbers[trial_id]: steps for trial_id, steps in of_trials(connection, study_id, [], name).items()}
+
+
+_ONE = (
+    sa.select(metric.c.trial_id, metric.c.step, metric.c.value)
+    .where(metric.c.name == sa.bindparam("the_name"))
+    .order_by(metric.c.step, metric.c.fence)
+)
+_OF_TRIALS = _ONE.where(metric.c.trial_id.in_(sa.bindparam("the_trials", expanding=True)))
+_OF_STUDY = _ONE.join_from(metric, trial, metric.c.trial_id == trial.c.id).where(
+    trial.c.study_id == sa.bindparam("the_study")
+)
 
 
 @cache

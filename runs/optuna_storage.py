@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, check_distribution_compatibility, distribution_to_json
@@ -25,7 +25,7 @@ from runs.drafts import FLUSH_AFTER_S, Draft
 from runs.errors import StudyExists, StudyMissing
 from runs.names import study_name
 from runs.optuna_cache import StudyCache, copied, frozen_draft, local_time
-from runs.records import Claim, Outcome
+from runs.records import Claim, Outcome, Value
 from runs.store import Store, open_store
 
 _FINISHED = {
@@ -126,6 +126,25 @@ class OptunaView(BaseStorage):
             study_id = self._updatable(trial_id)
             known = self._caches[study_id].distributions.setdefault(param_name, distribution)
             check_distribution_compatibility(known, distribution)
+            self._change(trial_id, change)
+
+    def set_trial_params(
+        self, trial_id: int, values: Mapping[str, Value], distributions: Mapping[str, str]
+    ) -> None:
+        """Sets parameters of a trial that we hold, all at once; Optuna itself sets one at a time.
+
+        Args:
+            values: by name, as `suggest_categorical` returns them.
+            distributions: by the same names, as `distribution_to_json` has them; the same in every trial of
+                the study, for which the caller answers.
+        """
+
+        def change(draft: Draft) -> None:
+            draft.choices.update(values)
+            draft.distributions.update(distributions)
+
+        with self._lock:
+            self._updatable(trial_id)
             self._change(trial_id, change)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:

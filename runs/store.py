@@ -312,6 +312,15 @@ class Store(StageVerbs):
         """Returns the study's trials that changed after a revision (`TrialRecord.revision`), by number."""
         return self.database.read(lambda connection: trials.of_study(connection, study_id, after_revision))
 
+    def news(self, study_id: int, after_revision: int) -> tuple[Spent, list[TrialRecord]]:
+        """Returns `spent` and `trials` from one reading: what a driver looks at before every decision."""
+        return self.database.read(
+            lambda connection: (
+                studies.spent(connection, study_id),
+                trials.of_study(connection, study_id, after_revision),
+            )
+        )
+
     def trial(self, trial_id: int) -> TrialRecord:
         """Returns one trial. Raises TrialMissing."""
         return self.database.read(lambda connection: trials.by_id(connection, trial_id))

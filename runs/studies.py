@@ -158,16 +158,10 @@ def delete(connection: Connection, study_id: int) -> None:
 
 
 def spent(connection: Connection, study_id: int) -> Spent:
-    row = connection.execute(sa.select(study).where(study.c.id == study_id)).one_or_none()
+    row = connection.execute(_COUNTERS, {"the_study": study_id}).one_or_none()
     if row is None:
         raise missing(study_id)
-    unfinished = connection.execute(
-        sa.select(trial.c.state, sa.func.count(), sa.func.coalesce(sa.func.sum(attempt.c.seconds), 0.0))
-        .select_from(trial)
-        .outerjoin(attempt, _IS_CURRENT_ATTEMPT)
-        .where(trial.c.study_id == study_id, trial.c.ended.is_(None))
-        .group_by(trial.c.state)
-    ).all()
+    unfinished = connection.execute(_UNFINISHED, {"the_study": study_id}).all()
     counts = {state: getattr(row, f"num_{state}", 0) for state in TrialState}
     for state, count, _ in unfinished:
         counts[TrialState(state)] = count
@@ -212,6 +206,16 @@ _SELECT = sa.select(
 )
 _IS_CURRENT_ATTEMPT = sa.and_(
     attempt.c.trial_id == trial.c.id, attempt.c.fence == trial.c.fence, attempt.c.ended.is_(None)
+)
+_COUNTERS = sa.select(study.c.device_seconds, *(study.c[name] for name in COUNTERS)).where(
+    study.c.id == sa.bindparam("the_study")
+)
+_UNFINISHED = (
+    sa.select(trial.c.state, sa.func.count(), sa.func.coalesce(sa.func.sum(attempt.c.seconds), 0.0))
+    .select_from(trial)
+    .outerjoin(attempt, _IS_CURRENT_ATTEMPT)
+    .where(trial.c.study_id == sa.bindparam("the_study"), trial.c.ended.is_(None))
+    .group_by(trial.c.state)
 )
 _TOUCH = (
     study.update()

@@ -52,7 +52,7 @@ def attempts(connection: Connection, trial_id: int) -> list[AttemptRecord]:
 
 
 def cached(connection: Connection, key: EvaluationKey) -> Evaluation | None:
-    row = connection.execute(sa.select(evaluation).where(evaluation.c.hash == key.hash)).one_or_none()
+    row = connection.execute(_CACHED, {"the_hash": key.hash}).one_or_none()
     return None if row is None else Evaluation(key, load(row.metrics), row.seconds, row.trial_id, row.weights)
 
 
@@ -105,4 +105,5 @@ _SELECT = sa.select(
 _OF_STUDY = _SELECT.where(
     trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after")
 )
+_CACHED = sa.select(evaluation).where(evaluation.c.hash == sa.bindparam("the_hash"))
 _BY_ID = _SELECT.where(trial.c.id == sa.bindparam("the_trial"))

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 from search_space.blocks import BLOCKS, Options
@@ -69,7 +70,7 @@ class Auxiliary:
         check(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the canonical document and its digest are computed once a value
 class Architecture:
     """A network as a value: hashable, comparable, one line of JSON.
 
@@ -135,16 +136,20 @@ class Architecture:
 
     def to_json(self) -> str:
         """Returns the canonical document: one line, sorted keys, no spaces, defaults left out."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return self._document
 
     def to_dict(self) -> Plain:
         """Returns the document as plain values."""
         return {"format": FORMAT, **encode(self)}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The sha256 of the canonical document, in hexadecimal: the same in every process and version."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return hashlib.sha256(self._document.encode()).hexdigest()
+
+    @cached_property
+    def _document(self) -> str:
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @staticmethod
     def from_json(text: str) -> Architecture:

@@ -39,8 +39,9 @@ class History:
 
     def refresh(self) -> None:
         """Reads what has changed, by this driver or another."""
-        self.spent: Spent = self._store.spent(self._study.id)
-        for trial in self._store.trials(self._study.id, self._revision):
+        self.spent: Spent
+        self.spent, changed = self._store.news(self._study.id, self._revision)
+        for trial in changed:
             self._revision = max(self._revision, trial.revision)
             self._trials[trial.number] = trial
             is_final = trial.failure_class is None or trial.failure_class not in MAX_ATTEMPTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import optuna
+from optuna.distributions import CategoricalDistribution, distribution_to_json
 from optuna.samplers import BaseSampler
 
 from nas.settings import Fidelity, Recipe
@@ -68,24 +70,41 @@ class SampledSource:
         self._space = space
         self._fidelity = fidelity
         self._seed = study.seed or 0
-        self._name, self._storage, self._sampler = study.name, store.optuna, sampler
+        self._storage, self._sampler = store.optuna, sampler
+        self._study = optuna.load_study(study_name=study.name, storage=store.optuna, sampler=sampler)
+        self._distributions = {
+            choice.name: CategoricalDistribution(choice.options) for choice in space.choices
+        }
+        self._texts = {name: distribution_to_json(one) for name, one in self._distributions.items()}
 
     def propose(self, claim: Claim) -> Proposal:
-        choices = self._space.choices
-        values: dict[str, Any]
-        if all(choice.name in claim.choices for choice in choices):
-            values = {choice.name: claim.choices[choice.name] for choice in choices}
-        else:  # what Study.ask does, for a trial that the ledger has numbered already
-            # A Study keeps the trials that it saw at its last `ask`, so each proposal gets a new one.
-            study = optuna.load_study(study_name=self._name, storage=self._storage, sampler=self._sampler)
-            trial = optuna.trial.Trial(study, claim.trial_id)
-            values = {
-                choice.name: trial.suggest_categorical(choice.name, choice.options) for choice in choices
-            }
+        if all(choice.name in claim.choices for choice in self._space.choices):
+            choices = claim.choices
+        else:
+            choices = self._asked(claim.trial_id)
+        values: dict[str, Any] = {choice.name: choices[choice.name] for choice in self._space.choices}
         architecture = self._space.decode(self._space.point(values))
         return Proposal(
             architecture, self._fidelity, training_seed(self._seed, architecture.digest, self._fidelity)
         )
+
+    def _asked(self, trial_id: int) -> Mapping[str, Value]:
+        """Does what `Study.ask` and 42 `Trial.suggest_categorical` do, for a trial that has its number already."""
+        study = copy.copy(self._study)  # a Study keeps the trials that it has once seen; a copy has seen none
+        trial = self._storage.get_trial(trial_id)
+        self._sampler.before_trial(study, trial)
+        relative = self._sampler.infer_relative_search_space(study, trial)
+        values = self._sampler.sample_relative(study, trial, relative)
+        values |= trial.system_attrs.get("fixed_params", {})  # as `Study.enqueue_trial` stores them
+        values |= trial.params
+        for name, distribution in self._distributions.items():
+            if name not in values and distribution.single():
+                values[name] = distribution.choices[0]
+            elif name not in values:
+                values[name] = self._sampler.sample_independent(study, trial, name, distribution)
+        chosen = {name: values[name] for name in self._distributions}
+        self._storage.set_trial_params(trial_id, chosen, self._texts)
+        return chosen
 
 
 class ListedSource:
