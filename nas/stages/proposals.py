@@ -25,13 +25,15 @@ Value = str | int | float | bool | None
 class Proposal:
     """One architecture to be measured, at one fidelity, from one seed.
 
-    `choices` None: they are stored with the trial already, by the sampler or by an earlier attempt.
+    `choices` None: they are stored with the trial already, by the sampler or by an earlier attempt. `recipe` None: it is
+    trained as all trials of its stage are.
     """
 
     architecture: Architecture
     fidelity: Fidelity
     seed: int
     choices: Mapping[str, Value] | None = None
+    recipe: Recipe | None = None
 
 
 class Source(Protocol):
