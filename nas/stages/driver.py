@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0  # leases, epochs and the run's sign of life are written together, at most this often
 POLL_S = 0.25  # how long the driver sleeps when nothing happens: its reaction time to a stop
-QUICK_S = 0.05  # trials that end faster than this, each, are begun several to a transaction
-MAX_AHEAD = 16  # how many are begun so; a killed driver leaves at most as many to be taken over
 MAX_BARREN = 100  # proposals in a row that needed no training, after which the source has nothing new
 
 
@@ -77,8 +75,6 @@ class Driver:
         self._should_stop, self._watch = should_stop, watch
         self._history = History(store, study, rules.reward)
         self._running: dict[str, _Running] = {}  # by the key of the work
-        self._ahead: list[Claim] = []  # begun, not placed yet
-        self._num_begun, self._begun_at = 0, time.monotonic()  # by the last transaction that began trials
         self._starts: list[Start] = []
         self._outcomes: list[Outcome] = []
         self._steps: list[Step] = []
@@ -155,7 +151,7 @@ class Driver:
 
     def _claims(self, num_free: int) -> Sequence[Claim]:
         """Returns trials to work on: those that somebody left behind first, then new ones within the budget."""
-        claims, self._ahead = self._ahead[:num_free], self._ahead[num_free:]
+        claims: list[Claim] = []
         may_be_left = self._is_due_to_reclaim or self._history.spent.counts[TrialState.QUEUED] > 0
         while may_be_left and len(claims) < num_free:
             claim = self._store.reclaim(self._study.id)
@@ -169,30 +165,19 @@ class Driver:
         if self._source.num_trials is not None:
             left = self._source.num_trials - self._history.spent.num_trials
             room = left if room is None else min(left, room)
-        num_new = max(num_free, self._pace())
-        num_new = num_new if room is None else min(num_new, room)
+        num_new = num_free if room is None else min(num_free, room)
         if num_new > 0:
             self._is_behind = True
-            begun = self._store.begin(self._study.id, num_new)
-            self._ahead.extend(begun[num_free:])
-            return begun[:num_free]
+            return self._store.begin(self._study.id, num_new)
         if not self._running:
             self._ending = Ending("done", f"all {num_paid(self._history.spent)} trials are done")
         return ()
-
-    def _pace(self) -> int:
-        """Returns how many trials to begin at once: twice as many as last time while they end quickly, else one."""
-        now = time.monotonic()
-        is_quick = now - self._begun_at < QUICK_S * self._num_begun
-        self._num_begun = min(2 * self._num_begun, MAX_AHEAD) if is_quick else 1
-        self._begun_at = now
-        return self._num_begun
 
     def _claimed(self) -> list[Claim]:
         """Returns every trial that this driver holds."""
         claims = [running.claim for running in self._running.values()]
         claims += [start.claim for running in self._running.values() for start in running.followers]
-        return claims + self._ahead
+        return claims
 
     def _place(self, claim: Claim) -> None:
         """Decides what becomes of a claimed trial: refused, reused, joined to a running one, or trained."""
@@ -399,7 +384,6 @@ class Driver:
         self._catch_up()
         claims = self._claimed()
         lost = self._store.renew(claims, steps) if claims else []
-        self._ahead = [claim for claim in self._ahead if claim not in lost]
         self._store.renew_run(self._run.id)
         for key, running in self._running.items():
             if running.claim in lost and not running.is_lost:
