@@ -39,13 +39,15 @@ class WindowedSampler(BaseSampler):
         self._inner = inner
         self._design = design
         self._distributions = design.distributions
+        # What every trial of the study has, in the order of Optuna's intersection search space: known without reading.
+        self._relative = {name: d for name, d in sorted(design.distributions.items()) if not d.single()}
         self._seed = seed
 
     def __str__(self) -> str:
         return str(self._inner)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return {name: d for name, d in self._distributions.items() if not d.single()}
+        return dict(self._relative)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -68,8 +70,7 @@ class WindowedSampler(BaseSampler):
         self._inner.after_trial(study, trial, state, values)
 
     def _proposal(self, study: Study, trial: FrozenTrial) -> Point:
-        inner_space = self._inner.infer_relative_search_space(study, trial)
-        values = self._inner.sample_relative(study, trial, inner_space)
+        values = self._inner.sample_relative(study, trial, dict(self._relative))
         if not values:
             return self._design.draw(np.random.default_rng((self._seed, trial.number)))
         for choice in self._design.space.choices:
