@@ -67,7 +67,7 @@ def main() -> None:
 
 def find(settings: Settings, printer: Printer, should_stop: Callable[[], bool]) -> SearchReport:
     """Returns the search's report; goes on with the study where there is one."""
-    with Progress(printer, settings.search) as progress:
+    with Progress(printer) as progress:
         watch = Watch(plan=progress.plan, progress=progress.update, should_stop=should_stop)
         try:
             return search(settings, watch=watch)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from nas.building import build
     from nas.reward import Reward
     from nas.settings import Settings, SettingsError, load_settings, make_settings
-    from nas.stages.search import SearchReport, Watch, resume, search
+    from nas.stages.arms import Watch
+    from nas.stages.search import SearchReport, resume, search
     from nas.study import Candidate, Study, best
 
 __all__ = [
@@ -39,7 +40,8 @@ _HOMES = {
     "nas.building": ("build",),
     "nas.reward": ("Reward",),
     "nas.settings": ("Settings", "SettingsError", "load_settings", "make_settings"),
-    "nas.stages.search": ("SearchReport", "Watch", "resume", "search"),
+    "nas.stages.arms": ("Watch",),
+    "nas.stages.search": ("SearchReport", "resume", "search"),
     "nas.study": ("Candidate", "Study", "best"),
 }
 

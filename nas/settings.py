@@ -20,12 +20,38 @@ from nas.reward import Reward, RewardError, parse_quantity
 # What a search may spend where the user names no limit: enough for several generations after the random start.
 DEFAULT_TRIALS = 60
 
+# Sizes of the family where the user names none: the baseline, and twice and four times its cost.
+DEFAULT_PHIS = (0.0, 1.0, 2.0)
+# The family is trained longer than what was measured to find its rule, where the user does not say how long.
+LONGER = 4
+
+
+def _listed(value: object) -> object:
+    """Returns what was written as a list, or with commas as on the command line, as a tuple."""
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int | float) else value
+
+
+def _number(value: object) -> object:
+    """Returns a number that was written as text; other text stays as it is, to be refused."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 Share = Annotated[float, Field(gt=0.0, le=1.0)]
 Quantity = Annotated[
     float,
     BeforeValidator(lambda value: parse_quantity(value) if isinstance(value, str) else value),
     Field(gt=0.0),
 ]
+Quantities = Annotated[tuple[Quantity, ...], BeforeValidator(_listed)]
+Phis = Annotated[
+    tuple[Annotated[float, BeforeValidator(_number), Field(ge=-20.0, le=20.0)], ...], BeforeValidator(_listed)
+]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class _Table(BaseModel):
@@ -85,6 +111,7 @@ class Recipe(_Table):
     augmentation: Literal["none", "shift", "crop-flip", "trivial", "rand"] = Field(
         "shift", description="applied in batches on the device"
     )
+    magnitude: int = Field(9, ge=1, le=29, description="of the operations of `rand`; no effect on the others")
     mixed_precision: bool = Field(True, description="bf16 autocast on a GPU; no effect on a CPU")
     seed: int = Field(0, ge=0, description="added to the study's seed in training seeds")
 
@@ -177,6 +204,56 @@ class SearchSettings(_Table):
         return self.trials
 
 
+class FitSettings(_Table):
+    """How the scaling rule is found: what is measured, and when it is known well enough."""
+
+    method: Literal["surface", "grid"] = Field(
+        "surface", description="surface: any sizes, measured costs; grid: the EfficientNet paper's"
+    )
+    budget: int = Field(36, ge=1, description="trainings in all")
+    seeds: int = Field(
+        2, ge=2, le=100, description="trainings of each network: their differences are the noise"
+    )
+    hours: float | None = Field(None, gt=0.0, description="wall-clock hours of all sessions together")
+    device_hours: float | None = Field(None, gt=0.0, description="hours summed over workers")
+    epochs: int | None = Field(None, ge=1, le=10_000, description="of each training; left out: the search's")
+    largest: float = Field(8.0, gt=1.0, le=1_000.0, description="greatest multiple of the baseline's MACs")
+    divisor: int = Field(8, ge=1, le=256, description="scaled channels are multiples of it")
+    batch: int = Field(4, ge=1, description="networks chosen together once a first fit is there")
+    region: float = Field(
+        0.05, ge=0.0, lt=1.0, description="stop when at most this share of all rules is left possible"
+    )
+
+
+class GrowSettings(_Table):
+    """The family: which sizes, by which rule, and how they are trained."""
+
+    rule: Names = Field(
+        ("compound",), description="compound is the fitted one; or efficientnet, width, dWr, ..."
+    )
+    phi: Phis = Field((), description="doublings of the baseline's cost; without any size 0, 1 and 2")
+    macs: Quantities = Field((), description="sizes by their multiply-adds, such as 50M")
+    params: Quantities = Field((), description="sizes by their parameters")
+    epochs: int | None = Field(
+        None, ge=1, le=10_000, description=f"of each training; left out: {LONGER} times the fit's"
+    )
+    seeds: int = Field(1, ge=1, le=100, description="trainings of each member")
+    dropout_step: float = Field(
+        0.045, ge=0.0, le=0.5, description="added with each doubling of the cost, up to 0.5"
+    )
+    drop_path_step: float = Field(
+        0.0, ge=0.0, le=0.5, description="added with each doubling of the cost, up to 0.5"
+    )
+    magnitude_step: float = Field(
+        4.0, ge=0.0, le=29.0, description="added to the magnitude of `rand` with each doubling, up to 29"
+    )
+
+    @property
+    def phis(self) -> tuple[float, ...]:
+        """Returns the sizes that are named by phi; the default ones where no size is named at all."""
+        return self.phi or (() if self.macs or self.params else DEFAULT_PHIS)
+
+
 class Settings(_Table):
     """A whole `nas.toml`: one table a field."""
 
@@ -184,6 +261,8 @@ class Settings(_Table):
     data: DataSettings = DataSettings()
     recipe: Recipe = Recipe()
     fidelity: Fidelity = Fidelity()
+    fit: FitSettings = FitSettings()
+    grow: GrowSettings = GrowSettings()
 
 
 class SettingsError(ValueError):

@@ -1,4 +1,4 @@
-"""How a running search is shown on stderr: one line that changes on a terminal, a line a minute elsewhere."""
+"""How a running stage is shown on stderr: one line that changes on a terminal, a line a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nas.cli.printing import Printer, shown, visible
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from nas.settings import SearchSettings
+    from nas.stages.budget import Budget
     from nas.stages.history import History
 
 INTERVAL_S = 60.0  # between lines where the output is no terminal
@@ -21,16 +21,14 @@ INTERVAL_S = 60.0  # between lines where the output is no terminal
 
 @dataclass(slots=True)
 class Progress:
-    """Shows one search. Use as a context manager; `plan` and `update` are what a stage's `Watch` calls.
+    """Shows one command's stages. Use as a context manager; `plan` and `update` are what a stage's `Watch` calls.
 
     Args:
         printer: of the command; a quiet one shows nothing.
-        limits: of the search, for what is left.
         clock: seconds, steadily rising.
     """
 
     printer: Printer
-    limits: SearchSettings
     clock: Callable[[], float] = time.monotonic
     _live: Live | None = None
     _last: float = float("-inf")
@@ -54,11 +52,11 @@ class Progress:
         """Shows what is going to be done, before anything is spent."""
         self.printer.message(text)
 
-    def update(self, arm: str, history: History) -> None:
-        """Shows how far one arm is."""
+    def update(self, arm: str, history: History, budget: Budget) -> None:
+        """Shows how far one arm is, of what it may spend."""
         from rich.text import Text
 
-        line = self._line(arm, history)
+        line = self._line(arm, history, budget)
         if self._live is not None:
             self._live.update(Text(visible(line)), refresh=True)
         elif self.clock() - self._last >= INTERVAL_S:
@@ -66,16 +64,13 @@ class Progress:
             self.printer.message(line)
             sys.stderr.flush()
 
-    def _line(self, arm: str, history: History) -> str:
+    def _line(self, arm: str, history: History, budget: Budget) -> str:
         from nas.stages.budget import num_paid
-        from nas.stages.finalists import FINALISTS
         from runs import TrialState
 
-        spent, search = history.spent, self.limits
+        spent = history.spent
         used = [float(num_paid(spent)), history.hours, spent.device_seconds / 3600]
-        limits = [search.trial_limit, search.hours, search.device_hours]
-        if arm.endswith(f".{FINALISTS}"):  # as many as there are finalists, whatever the limits
-            limits = [None, None, None]
+        limits = [budget.trials, budget.hours, budget.device_hours]
         shares = [one / limit for one, limit in zip(used, limits, strict=True) if limit is not None]
         begun, shares_then = self._starts.setdefault(arm, (self.clock(), shares))
         elapsed = self.clock() - begun

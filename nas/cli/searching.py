@@ -16,8 +16,9 @@ from nas.cli.signals import Interruption, interruptible
 from nas.flags import FLAGS, masked
 
 if TYPE_CHECKING:
+    from nas.stages.arms import Watch
     from nas.stages.finalists import Finalist
-    from nas.stages.search import SearchReport, Watch
+    from nas.stages.search import SearchReport
 
 _FINALIST_COLUMNS = ("trial", "mean_reward", "reward", "accuracy", "macs", "params", "digest")
 
@@ -52,7 +53,7 @@ def search(
     resuming = resume_command(session, name)
     with (
         interruptible(session.printer, resuming) as interruption,
-        Progress(session.printer, found.settings.search) as progress,
+        Progress(session.printer) as progress,
     ):
         report = stage.search(found.settings, watch=_watch(progress, interruption))
     _conclude(session, report, interruption, resuming)
@@ -68,11 +69,13 @@ def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY
 
     changes = {flag.name: session.flags.get(flag.name) for flag in _CHANGEABLE}
     with session.store() as store:
-        settings = overlaid(restored_settings(store.study(study)), changes)
+        overlaid(
+            restored_settings(store.study(study)), changes
+        )  # a wrong change is told before anything is opened
     resuming = resume_command(session, study)
     with (
         interruptible(session.printer, resuming) as interruption,
-        Progress(session.printer, settings.search) as progress,
+        Progress(session.printer) as progress,
     ):
         report = stage.resume(
             study,
@@ -125,7 +128,7 @@ def _finalist_view(finalist: Finalist) -> dict[str, Any]:
 
 
 def _watch(progress: Progress, interruption: Interruption) -> Watch:
-    from nas.stages.search import Watch
+    from nas.stages.arms import Watch
 
     return Watch(plan=progress.plan, progress=progress.update, should_stop=interruption)
 

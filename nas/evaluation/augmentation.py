@@ -2,9 +2,9 @@
 
 `shift` and `crop-flip` are one gather each, written by hand because that took 0.9 ms for a batch of 128 where
 kornia took 2.5. `trivial` is TrivialAugment (Müller and Hutter, arXiv:2103.10158) and `rand` RandAugment
-(Cubuk et al., arXiv:1909.13719; 2 operations of magnitude 9), both kornia's. Its RandAugment draws one
-operation for a whole batch, where the paper draws for each image, so a batch is cut into groups of `_GROUP`
-images.
+(Cubuk et al., arXiv:1909.13719; 2 operations, whose magnitude the recipe says), both kornia's. Its RandAugment
+draws one operation for a whole batch, where the paper draws for each image, so a batch is cut into groups of
+`_GROUP` images.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _SHIFT = 16  # images move by up to 1/16 of their side; CIFAR's customary 1/8 co
 Augmentation = Callable[[Tensor], Tensor]
 
 
-def augmentation(name: str) -> Augmentation:
+def augmentation(name: str, magnitude: int = 9) -> Augmentation:
     """Returns the augmentation of this name, uint8 [images, channels, side, side] to the same.
 
-    It draws from torch's default generators, which `seeded` sets.
+    It draws from torch's default generators, which `seeded` sets. `magnitude`, in [1, 29], is that of `rand`.
 
     Raises:
         KeyError: no such name; `nas.settings.Recipe` admits only those that exist.
@@ -34,7 +34,7 @@ def augmentation(name: str) -> Augmentation:
         "shift": lambda: shifted,
         "crop-flip": lambda: cropped_and_flipped,
         "trivial": lambda: _in_groups(TrivialAugment()),
-        "rand": lambda: _in_groups(RandAugment(n=2, m=9)),
+        "rand": lambda: _in_groups(RandAugment(n=2, m=magnitude)),
     }
     return augmentations[name]()
 

@@ -76,7 +76,7 @@ class Training:
         self._steps_per_epoch = -(-len(indices) // recipe.batch_size)
         self._num_steps = num_epochs * self._steps_per_epoch
         self._seed = seed
-        self._augmented = augmentation(recipe.augmentation)
+        self._augmented = augmentation(recipe.augmentation, recipe.magnitude)
         self._device = next(module.parameters()).device
         self._mixed = recipe.mixed_precision and self._device.type == "cuda"
 

@@ -25,8 +25,8 @@ Value = str | int | float | bool | None
 class Proposal:
     """One architecture to be measured, at one fidelity, from one seed.
 
-    `choices` None: they are stored with the trial already, by the sampler or by an earlier attempt. `recipe` None: it is
-    trained as all trials of its stage are.
+    `choices` None: they are stored with the trial already, by the sampler or by an earlier attempt. `recipe` None: it
+    is trained as all trials of its stage are.
     """
 
     architecture: Architecture

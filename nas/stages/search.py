@@ -6,7 +6,6 @@ and repeated trainings of the finalists, so that the report can say whether the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,15 +14,12 @@ import numpy as np
 
 from nas.config import default_storage
 from nas.evaluation.data import Dataset, load
-from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator, num_gpus
-from nas.execution import open_executor
-from nas.interfaces import Evaluator, Executor
+from nas.interfaces import Evaluator
 from nas.reward import Reward
 from nas.settings import Settings
+from nas.stages.arms import Bench, Watch, arm_study, open_workers, training_evaluator
 from nas.stages.budget import Budget
-from nas.stages.driver import Driver
 from nas.stages.finalists import CONTROL, FINALISTS, Finalist, finalists, repeated
-from nas.stages.history import History
 from nas.stages.preparation import (
     make_space,
     plan,
@@ -39,7 +35,6 @@ from nas.strategies.comparison import Comparison, compare
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
 from runs import Store, StudyRecord, open_store
-from runs.errors import StudyMissing
 from search_space import SearchSpace
 from search_space.spaces import SpaceError, difference
 
@@ -54,15 +49,6 @@ class NothingFeasible(ValueError):
     """A search ended without one complete trial."""
 
     exit_code = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What a search tells whoever looks on: plain functions, called from the driver's thread."""
-
-    plan: Callable[[str], None] = lambda text: None
-    progress: Callable[[str, History], None] = lambda arm, history: None
-    should_stop: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,34 +177,27 @@ def _run(
     if chosen.address is not None:
         places += ", which every worker must reach"
     watch.plan(f"{plan(settings, dataset, space)}\n{places}")
-    if evaluator is None:
-        threads = 1 if chosen.executor == "inline" else None  # a pool's workers have their cores' number
-        options = EvaluatorOptions(measures_latency=not reward.is_arithmetic, num_threads=threads)
-        evaluator = TrainingEvaluator(options)
-    with closing(_open_executor(settings, evaluator)) as executor:
-        ending = _drive(
-            store, study, settings, dataset, _sampled(store, study, settings, space), executor, watch
-        )
+    evaluator = evaluator or training_evaluator(settings, measures_latency=not reward.is_arithmetic)
+    with closing(open_workers(settings, evaluator)) as executor:
+        bench = Bench(store, executor, watch)
+        source: Source = _sampled(store, study, settings, space)
+        ending = bench.drive("search", study, source, _rules(settings, dataset, source))
         arms = [study]
         if ending.kind in ("done", "exhausted") and chosen.control != "none":
-            control = _arm(store, study, f"{study.name}.{CONTROL}", settings, space)
+            control = arm_study(store, study, CONTROL, space=space.describe())
             source = _sampled(store, control, settings, space, strategy=chosen.control)
-            ending = _drive(store, control, settings, dataset, source, executor, watch)
+            ending = bench.drive("search", control, source, _rules(settings, dataset, source))
             if ending.kind != "stopped":
                 store.set_study_state(control.id, "finished")
             arms.append(control)
         if ending.kind in ("done", "exhausted") and chosen.repeats > 0:
             items = [item for arm in arms for item in repeated(store, arm, reward, chosen)]
             if items:
-                study_of_repeats = _arm(store, study, f"{study.name}.{FINALISTS}", settings, space)
-                listed = ListedSource(items)
-                unlimited = chosen.model_copy(
-                    update={"trials": len(items), "hours": None, "device_hours": None}
-                )
-                repeats = settings.model_copy(update={"search": unlimited})
-                ended = _drive(store, study_of_repeats, repeats, dataset, listed, executor, watch)
+                again = arm_study(store, study, FINALISTS, space=space.describe())
+                source = ListedSource(items)
+                ended = bench.drive("search", again, source, _rules(settings, dataset, source))
                 if ended.kind != "stopped":
-                    store.set_study_state(study_of_repeats.id, "finished")
+                    store.set_study_state(again.id, "finished")
                 ending = ended if ended.kind == "stopped" else ending
     if ending.kind != "stopped":
         store.set_study_state(study.id, "finished")
@@ -264,18 +243,11 @@ def _sampled(
     return SampledSource(store, study, space, sampler, settings.fidelity)
 
 
-def _drive(
-    store: Store,
-    study: StudyRecord,
-    settings: Settings,
-    dataset: Dataset,
-    source: Source,
-    executor: Executor,
-    watch: Watch,
-) -> Ending:
-    """Runs one arm to its end, under a run of its own in the ledger."""
+def _rules(settings: Settings, dataset: Dataset, source: Source) -> Rules:
+    """Returns what holds for an arm's trials; those of a list are all trained, and to their end."""
     chosen = settings.search
-    rules = Rules(
+    limited = Budget(chosen.trial_limit, chosen.hours, chosen.device_hours)
+    return Rules(
         data=settings.data,
         fingerprint=dataset.fingerprint,
         recipe=settings.recipe,
@@ -283,56 +255,9 @@ def _drive(
         rungs=make_rungs(
             chosen.pruning if source.num_trials is None else "none", max_epochs=settings.fidelity.epochs
         ),
-        budget=Budget(chosen.trial_limit, chosen.hours, chosen.device_hours),
+        budget=limited if source.num_trials is None else Budget(source.num_trials),
         time_limit_s=chosen.time_limit_s,
         max_failures=chosen.max_failures,
-    )
-    run = store.open_run(study.id, "search", study.settings)
-    status = "failed"
-    try:
-        driver = Driver(
-            store,
-            study,
-            run,
-            source,
-            executor,
-            rules,
-            should_stop=watch.should_stop,
-            watch=lambda history: watch.progress(study.name, history),
-        )
-        ending = driver.drive()
-        status = "stopped" if ending.kind == "stopped" else "failed" if ending.kind == "failures" else "done"
-        return ending
-    finally:
-        store.close_run(run.id, status)
-
-
-def _arm(store: Store, study: StudyRecord, name: str, settings: Settings, space: SearchSpace) -> StudyRecord:
-    """Returns the study of a further arm, made on first use."""
-    try:
-        return store.study(name)
-    except StudyMissing:
-        return store.create_study(
-            name,
-            directions=study.directions,
-            seed=study.seed or 0,
-            space=space.describe(),
-            settings=study.settings,
-        )
-
-
-def _open_executor(settings: Settings, evaluator: Evaluator) -> Executor:
-    chosen = settings.search
-    # What a running cluster has, its own machines know; here it is one worker a GPU, or one a core where there is none.
-    num_local_gpus = 0 if chosen.address is not None or chosen.executor == "inline" else num_gpus()
-    gpu_share = (1.0 if num_local_gpus else 0.0) if chosen.gpu_share is None else chosen.gpu_share
-    num_local = int(num_local_gpus / gpu_share) if num_local_gpus and gpu_share else os.cpu_count() or 1
-    return open_executor(
-        chosen.executor,
-        evaluator,
-        num_workers=chosen.workers or (1 if chosen.executor == "inline" else num_local),
-        num_gpus_per_worker=gpu_share,
-        address=chosen.address,
     )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from nas.settings import Settings
-from nas.stages.budget import num_paid
+from nas.stages.arms import Watch
+from nas.stages.budget import Budget, num_paid
 from nas.stages.history import History
-from nas.stages.search import NothingFeasible, SpaceChanged, Watch, report, resume, search
+from nas.stages.search import NothingFeasible, SpaceChanged, report, resume, search
 from runs import FailureClass, TrialRecord, TrialState, open_store
 from runs.errors import StudyExists
 from search_space.spaces import SpaceError
@@ -35,7 +36,7 @@ def until(num_ended: int) -> Watch:
     """Asks to stop once so many trials have ended."""
     seen = [0]
 
-    def progress(arm: str, history: History) -> None:
+    def progress(arm: str, history: History, budget: Budget) -> None:
         seen[0] = sum(trial.state.is_finished for trial in history.trials)
 
     return Watch(progress=progress, should_stop=lambda: seen[0] >= num_ended)

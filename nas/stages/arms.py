@@ -1,0 +1,133 @@
+"""What all stages share: the studies of their arms, the pool of workers, and one driver's session in the ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator, num_gpus
+from nas.execution import open_executor
+from nas.interfaces import Evaluator, Executor
+from nas.settings import Settings
+from nas.stages.budget import Budget
+from nas.stages.driver import Driver
+from nas.stages.history import History
+from nas.stages.proposals import Source
+from nas.stages.rules import Ending, Rules
+from runs import Store, StudyRecord
+from runs.errors import StudyMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a stage tells whoever looks on: plain functions, called from the driver's thread.
+
+    Args:
+        plan: is told in words what is going to be done, before it is.
+        progress: is told the name of the arm at work, what it has seen so far, and its limits.
+        should_stop: is asked a few times a second; True ends the stage after the running epochs.
+    """
+
+    plan: Callable[[str], None] = lambda text: None
+    progress: Callable[[str, History, Budget], None] = lambda arm, history, budget: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a stage works: the ledger, the workers, and whoever looks on."""
+
+    store: Store
+    executor: Executor
+    watch: Watch
+
+    def drive(
+        self, stage: str, study: StudyRecord, source: Source, rules: Rules, *, parent: str | None = None
+    ) -> Ending:
+        """Runs the trials of one study to their end, under a run of its own in the ledger.
+
+        Args:
+            stage: what the run is called: `search`, `fit`, `grow`.
+            study: whose trials these are.
+            source: proposes them.
+            rules: what holds for each.
+            parent: the run that this one builds on.
+        """
+        run = self.store.open_run(study.id, stage, study.settings, parent=parent)
+        status = "failed"
+        try:
+            driver = Driver(
+                self.store,
+                study,
+                run,
+                source,
+                self.executor,
+                rules,
+                should_stop=self.watch.should_stop,
+                watch=lambda history: self.watch.progress(study.name, history, rules.budget),
+            )
+            ending = driver.drive()
+            status = (
+                "stopped" if ending.kind == "stopped" else "failed" if ending.kind == "failures" else "done"
+            )
+            return ending
+        finally:
+            self.store.close_run(run.id, status)
+
+
+def arm_study(
+    store: Store,
+    parent: StudyRecord,
+    arm: str,
+    *,
+    space: Mapping[str, Any],
+    settings: Mapping[str, Any] | None = None,
+    directions: tuple[str, ...] | None = None,
+) -> StudyRecord:
+    """Returns the study `PARENT.arm`, made on first use.
+
+    Args:
+        store: the ledger.
+        parent: the study that the arm belongs to; gives its seed.
+        arm: last part of the name.
+        space: of the trials; empty where they are not drawn from one.
+        settings: stored with a new arm; left out, the parent's.
+        directions: of the objectives; left out, the parent's.
+    """
+    name = f"{parent.name}.{arm}"
+    try:
+        return store.study(name)
+    except StudyMissing:
+        return store.create_study(
+            name,
+            directions=directions or parent.directions,
+            seed=parent.seed or 0,
+            space=space,
+            settings=parent.settings if settings is None else settings,
+        )
+
+
+def training_evaluator(settings: Settings, *, measures_latency: bool = False) -> Evaluator:
+    """Returns the evaluator that trains; in this process on one thread, in a pool on its workers' cores."""
+    threads = 1 if settings.search.executor == "inline" else None
+    return TrainingEvaluator(EvaluatorOptions(measures_latency=measures_latency, num_threads=threads))
+
+
+def open_workers(settings: Settings, evaluator: Evaluator) -> Executor:
+    """Returns the executor that the settings name: by default one worker a GPU, or one a core where there is none.
+
+    What a running cluster has, its own machines know; here only this machine's GPUs and cores are counted.
+    """
+    chosen = settings.search
+    num_local_gpus = 0 if chosen.address is not None or chosen.executor == "inline" else num_gpus()
+    gpu_share = (1.0 if num_local_gpus else 0.0) if chosen.gpu_share is None else chosen.gpu_share
+    num_local = int(num_local_gpus / gpu_share) if num_local_gpus and gpu_share else os.cpu_count() or 1
+    return open_executor(
+        chosen.executor,
+        evaluator,
+        num_workers=chosen.workers or (1 if chosen.executor == "inline" else num_local),
+        num_gpus_per_worker=gpu_share,
+        address=chosen.address,
+    )
