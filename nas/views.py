@@ -180,7 +180,7 @@ def detail_view(
     """Returns everything about one trial, as `nas show` prints it."""
     return trial_view(trial, reward, numbers=numbers) | {
         "choices": dict(trial.choices),
-        "costs": dict(trial.costs),
+        "costs": {name: _whole(cost) for name, cost in trial.costs.items()},
         "metrics": dict(trial.metrics),
         "constraints": dict(trial.constraints),
         "weights": trial.weights,

@@ -159,7 +159,7 @@ def _opened(settings: DataSettings) -> Examples:
     kind, _, argument = settings.name.partition(":")
     if kind not in _SOURCES or (kind in _WITH_ARGUMENT) != bool(argument):
         known = "digits, glyphs, imagefolder:PATH or hf:NAME"
-        raise DataError(f"data.name must be {known}, got {settings.name!r}; correct data.name")
+        raise DataError(f"data.name must be {known}, got {settings.name!r}; correct --data")
     examples: Examples = importlib.import_module(_SOURCES[kind]).examples(settings, argument)
     if settings.num_classes not in (None, len(examples.classes)):
         raise DataError(

@@ -108,7 +108,7 @@ def _parquet_files(name: str, path: Path) -> dict[str, list[str]]:
     missing = [file for file in files if not file.is_file()]
     if missing or not files:
         raise DataError(
-            f"hf:{name} needs a parquet file or a folder of them, but {path} has none; correct data.name"
+            f"hf:{name} needs a parquet file or a folder of them, but {path} has none; correct --data"
         )
     by_split: dict[str, list[str]] = {}
     for file in files:

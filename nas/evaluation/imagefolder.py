@@ -74,7 +74,7 @@ def _split_folders(path: Path) -> list[tuple[int, Path]]:
     if not path.is_dir():
         what = "is a file" if path.exists() else "does not exist"
         raise DataError(
-            f"imagefolder needs a folder with one folder a class, but {path} {what}; correct data.name"
+            f"imagefolder needs a folder with one folder a class, but {path} {what}; correct --data"
         )
     named = [(_SPLIT_FOLDERS[folder.name.lower()], folder) for folder in _folders(path) if _is_split(folder)]
     splits = [split for split, _ in named]

@@ -145,8 +145,8 @@ def two_validation_folders(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (no_folder, "does not exist; correct data.name"),
-        (a_file, "is a file; correct data.name"),
+        (no_folder, "does not exist; correct --data"),
+        (a_file, "is a file; correct --data"),
         (empty, "has no folders; sort the images into folders"),
         (one_class, "has only 'class0'; add a second folder"),
         (empty_class, "class2 holds none; add some or remove the folder"),
