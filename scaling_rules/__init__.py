@@ -6,7 +6,7 @@ from scaling_rules.family import BuiltOf, CostOf, Member, Ramp, Regularisation, 
 from scaling_rules.frontier import Distribution, distribution, envelope, hypervolume, pareto
 from scaling_rules.law import Law
 from scaling_rules.law_fit import Estimate, LawComparison, LawFit, compare_laws, fit_law, repeat_weights
-from scaling_rules.next_points import Proposal, next_points
+from scaling_rules.next_points import Proposal, mixture_candidates, next_points
 from scaling_rules.rank_correlation import RankCorrelation, rank_correlation
 from scaling_rules.rule import Multipliers, PowerRule, ScalingRule, TableRule, named_rule, shared_rule
 from scaling_rules.rule_fit import Comparison, RuleFit
@@ -45,6 +45,7 @@ __all__ = [
     "fit_rule",
     "grid_candidates",
     "hypervolume",
+    "mixture_candidates",
     "named_rule",
     "next_points",
     "pareto",

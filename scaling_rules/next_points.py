@@ -102,6 +102,22 @@ def next_points(
     return tuple(chosen)
 
 
+def mixture_candidates(*, largest_cost: float = 8.0) -> tuple[tuple[float, float, float], ...]:
+    """Returns the nominal (depth, width, resolution) among which a design is sought: the baseline and mixtures.
+
+    Build them, and give `next_points` what was built, where rounding is coarse.
+
+    Args:
+        largest_cost: the greatest multiple of the baseline's nominal cost, greater than 1.
+
+    Example:
+        >>> mixture_candidates()[0]
+        (1.0, 1.0, 1.0)
+    """
+    rows = np.exp(_candidates(None, np.array(NOMINAL_EXPONENTS), largest_cost)).tolist()
+    return tuple((float(depth), float(width), float(resolution)) for depth, width, resolution in rows)
+
+
 def _candidates(
     given: Sequence[tuple[float, float, float]] | None, exponents: Array, largest_cost: float
 ) -> Array:

@@ -80,7 +80,7 @@ class Driver:
         self._steps: list[Step] = []
         self._trained: dict[str, str] = {}  # keys of trainings whose end is not recorded yet, by attempt
         self._ending: Ending | None = None
-        self._num_barren = 0
+        self._num_barren = self._history.num_barren
         self._is_behind = False  # whether we have written what the history has not read
         self._is_due_to_reclaim = True
         self._last_beat = time.monotonic()
@@ -142,7 +142,7 @@ class Driver:
         if rules.max_failures is not None and spent.counts[TrialState.FAILED] > rules.max_failures:
             failed = spent.counts[TrialState.FAILED]
             return Ending("failures", f"{failed} trials failed, and {rules.max_failures} are allowed")
-        if self._num_barren >= MAX_BARREN:
+        if self._source.num_trials is None and self._num_barren >= MAX_BARREN:
             return Ending(
                 "exhausted", f"the last {MAX_BARREN} proposals were refused or known; nothing new came"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from itertools import takewhile
 
 from nas.reward import Reward
 from runs import MAX_ATTEMPTS, Spent, Store, StudyRecord, TrialRecord, TrialState
@@ -64,6 +65,15 @@ class History:
     def without_result(self, key: str) -> TrialRecord | None:
         """Returns the trial that ended this work for good without a result: pruned, or failed by its own fault."""
         return self._ended_without_result.get(key)
+
+    @property
+    def num_barren(self) -> int:
+        """Returns how many trials in a row, up to the last, ended without a training: refused, or known."""
+        is_barren = (
+            trial.state is TrialState.INFEASIBLE or trial.reused_from is not None
+            for trial in reversed(self.trials)
+        )
+        return sum(1 for _ in takewhile(bool, is_barren))
 
     @property
     def hours(self) -> float:

@@ -1,0 +1,344 @@
+"""The fit stage: measures scaled variants of a baseline until the rule by which it should grow is known.
+
+EfficientNet (Tan and Le 2019), section 3.3, asks for alpha, beta and gamma of *your* baseline. Two methods: the paper's
+grid at twice the cost, and a response surface over measured costs that chooses by itself what to measure next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from nas.config import default_storage
+from nas.interfaces import Evaluator
+from nas.settings import Settings
+from nas.stages.arms import Bench, Watch, open_workers, training_evaluator
+from nas.stages.baseline import NETWORK, Baseline, Candidate, baseline_of, stored_baseline
+from nas.stages.budget import Budget
+from nas.stages.forecast import Forecast, forecasts
+from nas.stages.preparation import restored_settings
+from nas.stages.rules import Ending
+from nas.stages.scaled_trainings import FIT_REPEATS, Arm, ScaledTraining, open_arm
+from runs import Store, StudyRecord, TrialState, open_store
+from runs.errors import StudyMissing
+from runs.records import FitRecord
+from scaling_rules import (
+    Multipliers,
+    RuleFit,
+    ScaledPoint,
+    ScalingError,
+    fit_rule,
+    grid_candidates,
+    next_points,
+)
+
+FIT, GRID = "fit", "grid"  # names of the arms
+RULE = "rule"  # kind of a stored fit
+FIRST_DESIGN = 12  # networks: as many as a surface with interactions needs
+LEAST_NETWORKS = {"surface": 8, "grid": 2}
+GRID_STEPS = (0.05, 0.1, 0.2, 0.25, 0.4, 0.5)  # the finest whose grid the budget allows is taken
+START_UP = 3.0  # trainings of the baseline that any training costs besides, as in the designs of docs/scaling.md
+
+
+class SmallBudget(ValueError):
+    """A budget from which nothing can be learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """What a fit found.
+
+    Args:
+        study: the study whose baseline it is of.
+        baseline: what was scaled.
+        ending: why it ended; `stopped` can be gone on with.
+        fit: the rule with its uncertainty and the points it rests on; None while there are too few.
+        id: of the stored fit.
+        forecasts: of the family's sizes, before they are trained; empty by the grid, which predicts nothing.
+        num_failed: trainings without a result, which the fit leaves out.
+        device_seconds: of training.
+    """
+
+    study: str
+    baseline: Baseline
+    ending: Ending
+    fit: RuleFit | None
+    id: str | None
+    forecasts: tuple[Forecast, ...]
+    num_failed: int
+    device_seconds: float
+
+
+def fit(
+    study: str,
+    *,
+    trial: int | None = None,
+    storage: str | None = None,
+    artifacts: str | None = None,
+    changes: Callable[[Settings], Settings] = lambda settings: settings,
+    watch: Watch | None = None,
+    evaluator: Evaluator | None = None,
+) -> FitReport:
+    """Finds the rule by which a study's winner should grow; a fit that was stopped goes on.
+
+    Args:
+        study: a search, or what `adopt` made of one network.
+        trial: of the search, to grow another network than its winner; only where no fit was begun.
+        storage: URL of the ledger; None is the default one.
+        artifacts: fsspec URL of the artifacts, where they are not beside the ledger.
+        changes: of the settings, above all of `settings.fit`.
+        watch: is told the plan and the progress, and may ask to stop.
+        evaluator: measures networks; None trains them.
+
+    Raises:
+        StudyMissing, NoBaseline: there is nothing to grow from.
+        SmallBudget: nothing can be learnt from so few trainings.
+        ScalingError: the measurements do not show a rule, as when every network failed.
+
+    Example:
+        >>> fit("digits").fit.rule.alpha
+    """
+    with opened(study, storage, artifacts) as (store, parent):
+        settings = changes(arm_settings(store, parent, (GRID, FIT)))
+        method = settings.fit.method
+        name = GRID if method == "grid" else FIT
+        settings = changes(arm_settings(store, parent, (name,)))
+        settings = settings.model_copy(
+            update={"fit": settings.fit.model_copy(update={"epochs": fit_epochs(settings)})}
+        )
+        _check_budget(settings)
+        baseline = arm_baseline(store, parent, name, trial, settings)
+        largest = settings.fit.largest if method == "surface" else 2.0
+        side = baseline.largest_side(largest * 1.1)
+        arm = open_arm(store, parent, name, settings=settings, baseline=baseline, side=side)
+        (watch or Watch()).plan(_plan(arm))
+        with closing(open_workers(settings, evaluator or training_evaluator(settings))) as executor:
+            ending = _measure(arm, Bench(store, executor, watch or Watch()))
+        if ending.kind != "stopped":
+            store.set_study_state(arm.study.id, "finished")
+        return _concluded(store, parent, arm, ending)
+
+
+def fitted(store: Store, study: StudyRecord) -> tuple[RuleFit, FitRecord] | None:
+    """Returns the newest fitted rule of a study; None before there is one."""
+    newest: tuple[RuleFit, FitRecord] | None = None
+    for name in (FIT, GRID):
+        try:
+            arm = store.study(f"{study.name}.{name}")
+        except StudyMissing:
+            continue
+        for record in store.fits(arm.id):
+            if record.kind == RULE and (newest is None or record.created >= newest[1].created):
+                newest = RuleFit.from_json(json.dumps(record.fit["rule"])), record
+    return newest
+
+
+@contextmanager
+def opened(study: str, storage: str | None, artifacts: str | None) -> Iterator[tuple[Store, StudyRecord]]:
+    """Opens the ledger and yields it with a study of it."""
+    with open_store(storage or default_storage(), artifacts=artifacts) as store:
+        yield store, store.study(study)
+
+
+def arm_settings(store: Store, parent: StudyRecord, arms: Sequence[str]) -> Settings:
+    """Returns the settings that a stage goes on with: those of the first arm that was begun, else its study's."""
+    usual = restored_settings(parent)
+    for name in arms:
+        try:
+            begun = restored_settings(store.study(f"{parent.name}.{name}"))
+        except StudyMissing:
+            continue
+        return usual.model_copy(update={"fit": begun.fit, "recipe": begun.recipe, "data": begun.data})
+    return usual
+
+
+def arm_baseline(
+    store: Store, parent: StudyRecord, arm: str, trial: int | None, settings: Settings
+) -> Baseline:
+    """Returns the network that an arm was begun with, else the one that is to be grown now."""
+    try:
+        begun = store.study(f"{parent.name}.{arm}")
+    except StudyMissing:
+        return baseline_of(store, parent, trial, divisor=settings.fit.divisor)
+    stored = stored_baseline(begun.settings, divisor=settings.fit.divisor)
+    if trial is not None and NETWORK not in parent.settings:
+        named = baseline_of(store, parent, trial, divisor=settings.fit.divisor)
+        # another network than before is refused by `open_arm`, in its words
+        return stored if named.architecture == stored.architecture else named
+    return stored
+
+
+def fit_epochs(settings: Settings) -> int:
+    """Returns for how many epochs each network of a fit is trained."""
+    return settings.fit.epochs or settings.fidelity.epochs
+
+
+def _check_budget(settings: Settings) -> None:
+    chosen = settings.fit
+    least = LEAST_NETWORKS[chosen.method] * chosen.seeds
+    if chosen.budget < least:
+        raise SmallBudget(
+            f"a fit by {chosen.method} needs {LEAST_NETWORKS[chosen.method]} different networks of {chosen.seeds} seeds"
+            f" each, {least} trainings, got a budget of {chosen.budget}; raise it"
+        )
+
+
+def _plan(arm: Arm) -> str:
+    chosen, baseline = arm.settings.fit, arm.baseline
+    macs = baseline.macs(depth=1.0, width=1.0, resolution=1.0)
+    largest = (
+        f"up to {chosen.largest:g} times its MACs" if chosen.method == "surface" else "near twice its MACs"
+    )
+    limits = [
+        f"{chosen.budget} trainings of {chosen.epochs} epochs",
+        f"{chosen.hours:g} hours" if chosen.hours else "",
+        f"{chosen.device_hours:g} device-hours" if chosen.device_hours else "",
+    ]
+    stops = (
+        f"; stops once at most {chosen.region:.0%} of all rules are left"
+        if chosen.method == "surface"
+        else ""
+    )
+    return "\n".join(
+        [
+            f"grow    {baseline.origin}: {macs:,} MACs at {baseline.architecture.resolution} pixels,"
+            f" images served at {arm.settings.data.resolution}",
+            f"measure variants {largest}, {chosen.seeds} seeds each, by the {chosen.method}",
+            f"budget  {', '.join(filter(None, limits))}{stops}",
+        ]
+    )
+
+
+def _measure(arm: Arm, bench: Bench) -> Ending:
+    """Measures what is planned, decides what is next, and so on, until the budget or the question is used up."""
+    chosen = arm.settings.fit
+    candidates = arm.baseline.candidates(chosen.largest) if chosen.method == "surface" else ()
+    while True:
+        ending = arm.measure(bench, "fit", Budget(None, chosen.hours, chosen.device_hours))
+        if ending is not None:
+            return ending
+        trainings, reason = _decided(arm, bench.store, candidates)
+        if not trainings:
+            return Ending("done", reason)
+        arm.add(bench.store, trainings)
+
+
+def _decided(
+    arm: Arm, store: Store, candidates: Sequence[Candidate]
+) -> tuple[tuple[ScaledTraining, ...], str]:
+    """Returns what is to be trained next, a function of the ledger; or nothing, and why."""
+    chosen, planned = arm.settings.fit, arm.planned(store)
+    left = (chosen.budget - len(planned)) // chosen.seeds
+    if chosen.method == "grid":
+        networks = () if planned else _grid(chosen.budget // chosen.seeds)
+        return _repeated(networks, planned, arm), f"all {len(planned)} trainings of the grid are done"
+    if not planned:
+        return _repeated(_first_design(candidates, left), planned, arm), ""
+    points = arm.points(store)
+    try:
+        found = fit_rule(points)
+    except ScalingError:
+        if left <= 0:
+            raise
+        found = None  # as when trainings failed: go on with the design
+    if found is not None and found.region <= chosen.region:
+        return (), f"the rule is known well enough: {found.region:.1%} of all rules are left"
+    if left <= 0:
+        return (), f"all {len(planned)} trainings are done"
+    return _repeated(_next(candidates, min(chosen.batch, left), points, found), planned, arm), ""
+
+
+def _first_design(candidates: Sequence[Candidate], num: int) -> tuple[Multipliers, ...]:
+    """Returns the networks to begin with: the baseline, and those that tell most about all rules."""
+    first = min(num, max(FIRST_DESIGN, num // 2))
+    known = (ScaledPoint(1.0, 1.0, 1.0, 1.0, 0.0),)
+    return candidates[0].nominal, *_next(candidates, first - 1, known, None)
+
+
+def _next(
+    candidates: Sequence[Candidate], num: int, points: Sequence[ScaledPoint], found: RuleFit | None
+) -> tuple[Multipliers, ...]:
+    """Returns the nominal multipliers of the networks whose measurement narrows the rule most for its cost."""
+    built = {
+        (one.built["depth"], one.built["width"], one.built["resolution"]): one.nominal for one in candidates
+    }
+    nearest = next_points(points, num=num, fit=found, fixed_cost=START_UP, candidates=tuple(built))
+    return tuple(
+        min(built.items(), key=lambda item: _distance(item[0], (one.depth, one.width, one.resolution)))[1]
+        for one in nearest
+    )
+
+
+def _distance(first: tuple[float, float, float], second: tuple[float, float, float]) -> float:
+    return max(abs(a / b - 1.0) for a, b in zip(first, second, strict=True))
+
+
+def _grid(num: int) -> tuple[Multipliers, ...]:
+    """Returns the paper's grid at twice the cost, as fine as `num` networks allow."""
+    for step in GRID_STEPS:
+        rows = grid_candidates(step=step)
+        if 2 <= len(rows) <= num:
+            return tuple(Multipliers(depth=d, width=w, resolution=r) for d, w, r in rows)
+    least = min(len(grid_candidates(step=step)) for step in GRID_STEPS)
+    raise SmallBudget(f"the coarsest grid has {least} networks, got a budget for {num}; raise it")
+
+
+def _repeated(
+    networks: Sequence[Multipliers], planned: Sequence[ScaledTraining], arm: Arm
+) -> tuple[ScaledTraining, ...]:
+    """Returns the trainings of networks: `seeds` each time that one is named, with seeds that were not used yet."""
+    chosen = arm.settings.fit
+    used = Counter((one.depth, one.width, one.resolution) for one in planned)
+    trainings = []
+    for network in networks:
+        factors = network["depth"], network["width"], network["resolution"]
+        for _ in range(chosen.seeds):
+            repeat, epochs = FIT_REPEATS + used[factors], fit_epochs(arm.settings)
+            trainings.append(ScaledTraining(*factors, repeat=repeat, epochs=epochs))
+            used[factors] += 1
+    return tuple(trainings)
+
+
+def _concluded(store: Store, parent: StudyRecord, arm: Arm, ending: Ending) -> FitReport:
+    """Returns the report, and stores the fit unless it is stored already."""
+    chosen, spent = arm.settings.fit, store.spent(arm.study.id)
+    try:
+        found = fit_rule(arm.points(store, nominal=chosen.method == "grid"), method=chosen.method)
+    except ScalingError:
+        if ending.kind not in ("stopped", "failures"):
+            raise
+        found = None
+    record = None if found is None else _stored(store, arm, found)
+    ahead: tuple[Forecast, ...] = ()
+    if found is not None and chosen.method == "surface":
+        ahead = forecasts(arm.baseline, found, arm.settings.grow)
+    return FitReport(
+        parent.name,
+        arm.baseline,
+        ending,
+        found,
+        None if record is None else record.id,
+        ahead,
+        spent.counts[TrialState.FAILED],
+        spent.device_seconds,
+    )
+
+
+def _stored(store: Store, arm: Arm, found: RuleFit) -> FitRecord:
+    """Returns the stored fit with its points and the trials behind them; the same fit is stored once."""
+    content = {
+        "rule": json.loads(found.to_json()),
+        "trials": [trial.number for _, trial in arm.complete(store)],
+        "baseline": arm.baseline.architecture.digest,
+        "origin": arm.baseline.origin,
+        "divisor": arm.baseline.divisor,
+        "epochs": fit_epochs(arm.settings),
+    }
+    earlier = [record for record in store.fits(arm.study.id) if record.kind == RULE]
+    if earlier and earlier[-1].fit == json.loads(json.dumps(content)):
+        return earlier[-1]
+    runs = store.runs(arm.study.id)
+    return store.add_fit(RULE, content, study_id=arm.study.id, run_id=runs[-1].id if runs else None)

@@ -1,0 +1,110 @@
+"""How accurate a grown network will be, said before it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nas.settings import GrowSettings
+from nas.stages.baseline import Baseline
+from scaling_rules import Member, Multipliers, Ramp, Regularisation, RuleFit, ScalingRule, family, named_rule
+
+COMPOUND = "compound"  # name of the fitted rule
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One size of a family, and the accuracy that is expected of it.
+
+    Args:
+        rule: by which it is grown.
+        size: such as `phi 2` or `50M macs`.
+        member: multipliers, and how it is regularised.
+        macs, params, resolution: of the rounded network.
+        accuracy: expected of one training like the fit's; None where nothing was fitted.
+        low, high: interval of that training's accuracy.
+        is_beyond: whether the network is dearer than all that were measured, so that the surface is carried on.
+    """
+
+    rule: str
+    size: str
+    member: Member
+    macs: int
+    params: int
+    resolution: int
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    is_beyond: bool
+
+
+def members(
+    baseline: Baseline,
+    rule: ScalingRule,
+    chosen: GrowSettings,
+    *,
+    regularisation: Regularisation | None = None,
+    fitted: RuleFit | None = None,
+) -> tuple[tuple[str, Member], ...]:
+    """Returns the sizes that the settings name, each with what it is called.
+
+    Args:
+        baseline: what is grown.
+        rule: how.
+        chosen: the sizes.
+        regularisation: how it grows along; none when left out.
+        fitted: where the rule is from, when it is one in multipliers as built.
+    """
+    built_of = baseline.built if fitted is not None and fitted.method == "surface" else None
+    ramps = regularisation or UNCHANGED
+    found: list[tuple[str, Member]] = []
+    if chosen.phis:
+        grown = family(rule, baseline.macs, phis=chosen.phis, built_of=built_of, regularisation=ramps)
+        found += [(f"phi {phi:g}", one) for phi, one in zip(chosen.phis, grown, strict=True)]
+    for name, targets, cost_of in (
+        ("macs", chosen.macs, baseline.macs),
+        ("params", chosen.params, baseline.params),
+    ):
+        if targets:
+            grown = family(rule, cost_of, targets=targets, built_of=built_of, regularisation=ramps)
+            found += [(f"{target:.4g} {name}", one) for target, one in zip(targets, grown, strict=True)]
+    return tuple(found)
+
+
+def rule_called(name: str, fitted: RuleFit | None) -> ScalingRule:
+    """Returns the fitted rule, or one of the literature.
+
+    Raises:
+        ScalingError: there is none of that name.
+    """
+    return fitted.rule if name == COMPOUND and fitted is not None else named_rule(name)
+
+
+def forecasts(
+    baseline: Baseline, fitted: RuleFit, chosen: GrowSettings, *, rules: Sequence[str] = (COMPOUND,)
+) -> tuple[Forecast, ...]:
+    """Returns what the surface expects of the sizes that the settings name."""
+    return tuple(
+        forecast(baseline, name, size, member, fitted)
+        for name in rules
+        for size, member in members(baseline, rule_called(name, fitted), chosen, fitted=fitted)
+    )
+
+
+def forecast(baseline: Baseline, rule: str, size: str, member: Member, fitted: RuleFit | None) -> Forecast:
+    """Returns what is expected of one member: of one training like those that were fitted to."""
+    nominal: Multipliers = member.multipliers
+    network = baseline.scaled(**nominal)
+    macs, params = baseline.macs(**nominal), baseline.params(**nominal)
+    accuracy = low = high = None
+    is_beyond = False
+    if fitted is not None and fitted.method == "surface":
+        built = baseline.built(**nominal)
+        accuracy = fitted.predict(**built)
+        low, high = fitted.interval(**built)
+        is_beyond = macs > 1.001 * max(point.cost for point in fitted.points)
+    return Forecast(rule, size, member, macs, params, network.resolution, accuracy, low, high, is_beyond)
+
+
+_NOTHING = Ramp(0.0, 0.0, 0.0, 0.0)
+UNCHANGED = Regularisation(_NOTHING, _NOTHING, _NOTHING)
