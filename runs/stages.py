@@ -149,7 +149,7 @@ def add_artifact(
     return stored
 
 
-def artifact_by_id(connection: Connection, artifact_id: uuid.UUID) -> ArtifactRecord | None:
+def artifact_by_id(connection: Connection, artifact_id: uuid.UUID | str) -> ArtifactRecord | None:
     row = connection.execute(sa.select(artifact).where(artifact.c.id == str(artifact_id))).one_or_none()
     return None if row is None else _artifact(row)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,9 +28,24 @@ def by_id(connection: Connection, trial_id: int) -> TrialRecord:
     return _record(row)
 
 
+def by_numbers(connection: Connection, study_id: int, numbers: Sequence[int]) -> list[TrialRecord]:
+    """Returns the trials with these numbers, in their order; numbers that do not exist are left out."""
+    rows = connection.execute(_BY_NUMBERS, {"the_study": study_id, "the_numbers": list(numbers)})
+    found = {row.number: row for row in rows}
+    return [_record(found[number]) for number in numbers if number in found]
+
+
 def attempts(connection: Connection, trial_id: int) -> list[AttemptRecord]:
+    """Returns the tries at one trial, first to last."""
+    return attempts_of(connection, [trial_id])
+
+
+def attempts_of(connection: Connection, trial_ids: Sequence[int]) -> list[AttemptRecord]:
+    """Returns the tries at these trials, by their beginning."""
     rows = connection.execute(
-        sa.select(attempt).where(attempt.c.trial_id == trial_id).order_by(attempt.c.fence)
+        sa.select(attempt)
+        .where(attempt.c.trial_id.in_(trial_ids))
+        .order_by(attempt.c.started, attempt.c.fence)
     )
     return [
         AttemptRecord(
@@ -106,4 +122,8 @@ _OF_STUDY = _SELECT.where(
     trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after")
 )
 _CACHED = sa.select(evaluation).where(evaluation.c.hash == sa.bindparam("the_hash"))
+_BY_NUMBERS = _SELECT.where(
+    trial.c.study_id == sa.bindparam("the_study"),
+    trial.c.number.in_(sa.bindparam("the_numbers", expanding=True)),
+)
 _BY_ID = _SELECT.where(trial.c.id == sa.bindparam("the_trial"))
