@@ -70,7 +70,7 @@ class Worker:
 
         def report(progress: Progress) -> bool:
             nonlocal epoch
-            _check_finite(progress)
+            check_finite(progress)
             epoch = progress.epoch
             self._events.put((progress, clock.seconds))
             with clock.stopped():
@@ -78,7 +78,7 @@ class Worker:
 
         try:
             measurement = self._evaluator.evaluate(task, report)
-            _check_measurement(task, measurement)
+            check_measurement(task, measurement)
             return measurement
         except StopTraining:
             return Stopped(task.key, epoch, clock.seconds)
@@ -103,16 +103,18 @@ class _Clock:
         self._started += time.monotonic() - stopped_at
 
 
-def _check_measurement(task: Task, measurement: Measurement) -> None:
+def check_measurement(task: Task, measurement: Measurement) -> None:
+    """Raises TypeError where `measurement` is not the task's, NotFinite where it is no number."""
     if not isinstance(measurement, Measurement) or measurement.key != task.key:
         raise TypeError(
             f"`evaluate` must return the Measurement of task {task.key!r}, got {measurement!r:.200}; "
             "return Measurement(key=task.key, ...)"
         )
-    _check_finite(measurement)
+    check_finite(measurement)
 
 
-def _check_finite(event: Progress | Measurement) -> None:
+def check_finite(event: Progress | Measurement) -> None:
+    """Raises NotFinite where accuracy or loss is not a finite number."""
     if not (math.isfinite(event.accuracy) and math.isfinite(event.loss)):
         raise NotFinite(
             f"accuracy and loss must be finite, got {event.accuracy} and {event.loss} in epoch {event.epoch}"

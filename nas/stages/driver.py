@@ -9,7 +9,6 @@ again, it goes on with the same trials.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -83,7 +82,8 @@ class Driver:
         self._num_barren = self._history.num_barren
         self._is_behind = False  # whether we have written what the history has not read
         self._is_due_to_reclaim = True
-        self._last_beat = time.monotonic()
+        self._now = store.database.clock.monotonic
+        self._last_beat = self._now()
 
     def drive(self) -> Ending:
         """Runs until the source, the budget or somebody's patience ends; returns why.
@@ -279,8 +279,6 @@ class Driver:
             "accuracy": measurement.accuracy,
             "loss": measurement.loss,
             "epoch": float(measurement.epoch),
-        }
-        metrics |= {
             "num_examples": float(measurement.num_examples),
             "resumed_from": float(measurement.resumed_from),
         }
@@ -375,7 +373,7 @@ class Driver:
 
     def _beat(self) -> None:
         """Renews leases and the run, writes epochs, and ends the stage when time or patience is over."""
-        now = time.monotonic()
+        now = self._now()
         if now - self._last_beat < HEARTBEAT_S and not self._should_stop():
             return
         self._last_beat = now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from itertools import takewhile
 
@@ -23,7 +22,8 @@ class History:
 
     def __init__(self, store: Store, study: StudyRecord, reward: Reward) -> None:
         self._store, self._study, self._reward = store, study, reward
-        self._opened = time.monotonic()
+        self._monotonic = store.database.clock.monotonic
+        self._opened = self._monotonic()
         self._earlier_s = sum(
             (run.ended or run.started) - run.started
             for run in store.runs(study.id)
@@ -78,7 +78,7 @@ class History:
     @property
     def hours(self) -> float:
         """Returns for how many hours drivers were at work, this session included."""
-        return (self._earlier_s + time.monotonic() - self._opened) / 3600
+        return (self._earlier_s + self._monotonic() - self._opened) / 3600
 
     @property
     def trials(self) -> list[TrialRecord]:
