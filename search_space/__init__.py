@@ -22,9 +22,19 @@ from search_space.spaces import (
     open_space,
     space_names,
 )
-from search_space.zoo import Published, UnknownNetwork, family, published, reference, reference_names
+from search_space.zoo import (
+    Agreement,
+    Published,
+    UnknownNetwork,
+    agreement,
+    family,
+    published,
+    reference,
+    reference_names,
+)
 
 __all__ = [
+    "Agreement",
     "Architecture",
     "ArchitectureError",
     "Auxiliary",
@@ -42,6 +52,7 @@ __all__ = [
     "Stage",
     "StagedSpace",
     "UnknownNetwork",
+    "agreement",
     "cost",
     "difference",
     "family",

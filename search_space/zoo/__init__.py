@@ -28,7 +28,7 @@ from search_space.zoo import (
     shufflenet,
     vgg,
 )
-from search_space.zoo.published import PUBLISHED, Published
+from search_space.zoo.published import PUBLISHED, UNPUBLISHED, Agreement, Published, agreement
 
 FAMILIES: dict[str, Callable[[], Iterator[tuple[str, Callable[[], Architecture]]]]] = {
     "alexnet": alexnet.networks,
@@ -55,7 +55,17 @@ FAMILIES: dict[str, Callable[[], Iterator[tuple[str, Callable[[], Architecture]]
     "efficientnet_v2": efficientnet.networks_v2,
 }
 
-__all__ = ["FAMILIES", "Published", "UnknownNetwork", "family", "published", "reference", "reference_names"]
+__all__ = [
+    "FAMILIES",
+    "Agreement",
+    "Published",
+    "UnknownNetwork",
+    "agreement",
+    "family",
+    "published",
+    "reference",
+    "reference_names",
+]
 
 
 class UnknownNetwork(ValueError):
@@ -92,22 +102,36 @@ def family(name: str) -> str:
 def published(name: str) -> Published:
     """Returns what was published about a reference network, empty where nothing was.
 
+    Networks of which only numbers were published have them too, though `reference` refuses their names.
+
     Raises:
         UnknownNetwork: there is no such network.
+
+    Example:
+        >>> published("mnasnet_a2").top1
+        75.6
     """
-    _known(name)
+    if name not in UNPUBLISHED:
+        _known(name)
     return PUBLISHED.get(name, Published())
 
 
 def _known(name: str) -> tuple[str, Callable[[], Architecture]]:
     networks = _networks()
-    if name in PUBLISHED and name not in networks:
+    if name in UNPUBLISHED:
         raise UnknownNetwork(
             f'a reference network must be defined, got "{name}", of which only numbers were published'
+            f" ({_numbers(PUBLISHED[name])}): {UNPUBLISHED[name]}; {_remedy(name)}"
         )
     if name not in networks:
         raise UnknownNetwork(f'a reference network must be a known one, got "{name}"; {_remedy(name)}')
     return networks[name]
+
+
+def _numbers(printed: Published) -> str:
+    assert printed.params and printed.macs and printed.top1
+    costs = f"{printed.params / 1e6:g} M parameters, {printed.macs / 1e6:g} M MACs"
+    return f"{costs}, {printed.top1:g} % top-1; {printed.source}"
 
 
 def _remedy(name: str) -> str:
