@@ -166,6 +166,9 @@ def test_a_space_without_anything_new_ends_the_search(tmp_path: Path) -> None:
     chosen = settings(tmp_path, space="tests.fakes.searches:Tiny", trials=5000, target="60K")
     result = search(chosen, evaluator=Formula(tmp_path / "notes"))
     assert result.ending.kind == "exhausted"
+    num_trials = len(trials(tmp_path))
+    again = resume("s", storage=f"sqlite:///{tmp_path / 'nas.db'}", evaluator=Formula(tmp_path / "notes"))
+    assert again.ending.kind == "exhausted" and len(trials(tmp_path)) == num_trials
 
 
 def test_the_control_and_the_finalists_say_whether_the_search_beat_chance(tmp_path: Path) -> None:
