@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -205,6 +206,18 @@ def schema() -> Plain:
     document["required"] = ["format", *document["required"]]
     title = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Architecture"}
     return title | document | {"$defs": {"stage": {"oneOf": kinds}}}
+
+
+def joined(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Returns the same network with every stage that merely continues the one before joined to it."""
+    runs: list[Stage] = []
+    for stage in stages:
+        last = runs[-1] if runs else None
+        if last is not None and stage.stride == 1 and stage == replace(last, repeats=stage.repeats, stride=1):
+            runs[-1] = replace(last, repeats=last.repeats + stage.repeats)
+        else:
+            runs.append(stage)
+    return tuple(runs)
 
 
 def _heads() -> str:

@@ -2,16 +2,20 @@
 
 In a block one layer is chosen and repeated; only its first copy changes size and width. Filters and layer
 counts are relative to MobileNetV2's. With S = 432 options a block, the space has 432^7 = 2.8e18 points.
+EfficientNet-B0 was searched for in the same space, with swish (Tan & Le 2019, section 4). MnasNet-A1 and -B1
+are points of `MnasNet`, EfficientNet-B0 is one of `EfficientNet`.
 
-What the paper leaves open, and what is done here:
+What the papers leave open, and what is done here:
 - S = 432 counts the inverted bottleneck twice, with expansion 3 and 6, as the published networks use it.
-- Filters are rounded to multiples of 8 by the released code's rule; the factors 0.75 and 1.0 of 16 filters
-  coincide.
+- Filters are multiples of 8 by the released code's rule, and from 96 on multiples of 16, rounded down. Only so
+  can 1.25 times 96 be the 112 of A1 and B0, and 1.25 times 160 the 192 of B1 and B0.
 - MobileNetV2 has one layer in the first and last block; there one layer fewer is one layer, too.
 - A skip joins the two ends of a layer where their widths agree: identity at stride 1 only, pooling (3x3
-  average, the layer's stride) at any. Where no copy of the block can have one, the choice is unused.
-- `width` multiplies every filter count, stem and head included, so that small spaces have no oversized head
-  (the released code leaves the head at 1280 filters at every width).
+  average, the layer's stride) at any. Where no copy of the block can have one, the choice matters first when
+  the network is grown: then a block has further copies, which have it (A1's last block) or not (B1's).
+- `width` multiplies every filter count, stem and head included, so that small spaces have no oversized head.
+  The released MnasNets have a head of 1280 filters at every width: at width 1, the head does not follow
+  `scale` either.
 - For inputs below 97 pixels the earliest strides are dropped, so that the last map stays at least 4x4.
 """
 
@@ -30,6 +34,7 @@ from search_space.blocks import (
     rounded,
 )
 from search_space.graph import Conventions
+from search_space.operators import ActivationKind
 from search_space.spaces.base import Choice, Values
 from search_space.spaces.staged import Section, StagedSpace, adapted_strides
 
@@ -41,6 +46,7 @@ LAYERS = (1, 2, 3, 4, 3, 3, 1)
 STRIDES = (2, 1, 2, 2, 2, 1, 2, 1)  # of the stem and the blocks
 EXPANSIONS = {"separable": 1.0, "mbconv3": 3.0, "mbconv6": 6.0}
 DIVISOR = 8
+WIDE, WIDE_DIVISOR = 96, 16
 
 
 class MnasNet(StagedSpace):
@@ -51,6 +57,8 @@ class MnasNet(StagedSpace):
     """
 
     name = "mnasnet"
+    activation: ClassVar[ActivationKind] = "relu"  # also between the layers of squeeze-excitation
+    scales_head: ClassVar[bool] = False  # whether the head follows `scale` at width 1
     conventions: ClassVar[Conventions] = Conventions(norm_eps=1e-3)
     sections = (
         (),
@@ -69,37 +77,52 @@ class MnasNet(StagedSpace):
     )
 
     def section(self, index: int, values: Values, carry: Any) -> Section:
-        """Returns the stem, block `index` or the head; `carry` is the number of channels that enter."""
+        """Returns the stem, block `index` or the head."""
         if index == 0:
             channels = rounded(STEM_FILTERS * self.width, DIVISOR)
-            return Section((Stage("stem", 1, channels, self._strides[0], StemOptions()),), channels)
+            return Section(
+                (Stage("stem", 1, channels, self._strides[0], StemOptions(activation=self.activation)),)
+            )
         if index > len(FILTERS):
-            channels = rounded(HEAD_FILTERS * self.width, DIVISOR)
-            return Section((Stage("classifier", 1, channels, 1, ClassifierOptions()),))
-        own = {name.partition(".")[2]: value for name, value in values.items()}
-        return self._block(index, own, int(carry))
+            return Section((self._head(),))
+        return Section(
+            (self._block(index, {name.partition(".")[2]: value for name, value in values.items()}),)
+        )
 
     @property
     def _strides(self) -> tuple[int, ...]:
         return adapted_strides(STRIDES, self.resolution)
 
-    def _block(self, number: int, own: Values, entering: int) -> Section:
-        channels = rounded(FILTERS[number - 1] * self.width * float(own["filters"]), DIVISOR)
+    def _head(self) -> Stage:
+        fixed = self.width == 1.0 and not self.scales_head
+        options = ClassifierOptions(self.activation, channels_width="fixed" if fixed else "scaled")
+        return Stage("classifier", 1, rounded(HEAD_FILTERS * self.width, DIVISOR), options=options)
+
+    def _block(self, number: int, own: Values) -> Stage:
+        channels = rounded(_filters(FILTERS[number - 1], float(own["filters"])) * self.width, DIVISOR)
         layers = max(1, LAYERS[number - 1] + int(own["layers"]))
-        stride = self._strides[number]
-        skip = cast(Skip, own["skip"])
-        first_has_skip = entering == channels and (skip == "pool" or stride == 1)
-        if layers == 1 and not first_has_skip:
-            skip = "none"
-        block, options = _layer(own, skip)
-        return Section((Stage(block, layers, channels, stride, options),), channels)
+        block, options = self._layer(own)
+        return Stage(block, layers, channels, self._strides[number], options)
+
+    def _layer(self, own: Values) -> tuple[str, Options]:
+        """Returns the block and its options; a separable convolution is a bottleneck without expansion."""
+        kernel, ratio, skip = int(own["kernel"]), float(own["se_ratio"]), cast(Skip, own["skip"])
+        squeeze = SqueezeExcitation(ratio, activation=self.activation) if ratio else None
+        if own["convolution"] == "conv":
+            return "conv", ConvOptions(kernel, self.activation, squeeze=squeeze, skip=skip)
+        expansion = EXPANSIONS[str(own["convolution"])]
+        return "mbconv", MBConvOptions(expansion, kernel, self.activation, squeeze, skip)
 
 
-def _layer(own: Values, skip: Skip) -> tuple[str, Options]:
-    """Returns the block and its options; a separable convolution is a bottleneck without expansion."""
-    kernel, ratio = int(own["kernel"]), float(own["se_ratio"])
-    squeeze = SqueezeExcitation(ratio) if ratio else None
-    if own["convolution"] == "conv":
-        return "conv", ConvOptions(kernel=kernel, squeeze=squeeze, skip=skip)
-    expansion = EXPANSIONS[str(own["convolution"])]
-    return "mbconv", MBConvOptions(expansion=expansion, kernel=kernel, squeeze=squeeze, skip=skip)
+class EfficientNet(MnasNet):
+    """The same space with swish, and with a head that grows with the network: EfficientNet-B0's."""
+
+    name = "efficientnet"
+    activation: ClassVar[ActivationKind] = "silu"
+    scales_head: ClassVar[bool] = True
+
+
+def _filters(base: int, factor: float) -> int:
+    """Returns a share of a filter count, in multiples of 8, from 96 filters on of 16."""
+    wanted = base * factor
+    return rounded(wanted, DIVISOR) if wanted < WIDE else int(wanted) // WIDE_DIVISOR * WIDE_DIVISOR

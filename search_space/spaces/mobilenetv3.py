@@ -1,41 +1,35 @@
-"""The MobileNetV3 space of weight sharing: every layer elastic (Once-for-all, Cai et al. 2020, section 4.1).
+"""The MobileNetV3 spaces of weight sharing: every layer elastic (Once-for-all, Cai et al. 2020, section 4.1).
 
-Five units of two to four layers, each layer with its own kernel and expansion, on MobileNetV3-Large's
-widths, strides and activations (Howard et al. 2019, table 1); here squeeze-excitation is chosen per unit,
-too. The choices of layers beyond a unit's depth are unused. The first layer of a unit changes size and
-width and is always there.
+Units of two to four layers, each layer with its own kernel and expansion, on MobileNetV3's widths, strides and
+activations (Howard et al. 2019, tables 1 and 2); here squeeze-excitation is chosen per unit, too. The choices
+of layers beyond a unit's depth are unused. The first layer of a unit changes size and width and is always
+there. Once-for-all's expansions are 3, 4 and 6; with the others, to which NetAdapt cut them (Howard et al.
+2019, section 4.2), MobileNetV3-Large and -Small themselves are points.
 
-The head is MobileNetV3-Large's: a convolution to six times the last width, and a hidden layer of 1280
-behind the mean. `width` multiplies every channel count, the hidden layer included. One set of strides
-serves all resolutions, so that weights can be shared among them: the earliest are dropped until the
-smallest resolution keeps a last map of 4x4.
+The head is MobileNetV3's: a convolution to six times the last width, and a hidden layer behind the mean.
+`width` multiplies every channel count, the hidden layer included. One set of strides serves all resolutions,
+so that weights can be shared among them: the earliest are dropped until the smallest resolution keeps a last
+map of 4x4.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from search_space.architecture import Stage
 from search_space.blocks import ClassifierOptions, MBConvOptions, SqueezeExcitation, StemOptions, rounded
 from search_space.graph import Conventions
+from search_space.operators import ActivationKind
 from search_space.spaces.base import Choice, Values
 from search_space.spaces.staged import Section, StagedSpace, adapted_strides
 
-STEM_CHANNELS, HIDDEN_CHANNELS = 16, 1280
+STEM_CHANNELS = 16
 LAST_EXPANSION = 6  # of the convolution before the mean
-CHANNELS = (24, 40, 80, 112, 160)  # of the units
-STRIDES = (2, 1, 2, 2, 2, 1, 2)  # of the stem, the fixed first layer and the units
-ACTIVATIONS: tuple[Literal["relu", "hard_swish"], ...] = (
-    "relu",
-    "relu",
-    "hard_swish",
-    "hard_swish",
-    "hard_swish",
-)
-KERNELS, EXPANSIONS, DEPTHS = (3, 5, 7), (3, 4, 6), (2, 3, 4)
+KERNELS, DEPTHS = (3, 5, 7), (2, 3, 4)
 RESOLUTION_SHARES = (4 / 7, 5 / 7, 6 / 7)  # 128, 160 and 192 of 224, besides the full one
 SMALLEST_RESOLUTION = 4
 DIVISOR = 8
+SQUEEZE = SqueezeExcitation(0.25, "expanded", DIVISOR, gate="hard_sigmoid")
 
 
 class MobileNetV3(StagedSpace):
@@ -48,14 +42,28 @@ class MobileNetV3(StagedSpace):
 
     name = "mobilenetv3"
     conventions: ClassVar[Conventions] = Conventions(norm_eps=1e-3)
+    channels: ClassVar[tuple[int, ...]] = (24, 40, 80, 112, 160)  # of the units
+    strides: ClassVar[tuple[int, ...]] = (
+        2,
+        1,
+        2,
+        2,
+        2,
+        1,
+        2,
+    )  # of the stem, the fixed first layer and the units
+    activations: ClassVar[tuple[ActivationKind, ...]] = (*("relu",) * 2, *("hard_swish",) * 3)  # of the units
+    expansions: ClassVar[tuple[float, ...]] = (2.3, 2.5, 3.0, 4.0, 6.0)
+    first_squeeze: ClassVar[SqueezeExcitation | None] = None  # of the fixed first layer
+    hidden_channels: ClassVar[int] = 1280
 
     def __init__(
         self, *, resolution: int, num_classes: int, input_channels: int = 3, width: float = 1.0
     ) -> None:
         sides = {max(SMALLEST_RESOLUTION, 2 * round(resolution * share / 2)) for share in RESOLUTION_SHARES}
         self._sides = tuple(sorted({side for side in sides if side < resolution} | {resolution}))
-        self._strides = adapted_strides(STRIDES, self._sides[0])
-        units = (_unit_sections(number) for number in range(1, len(CHANNELS) + 1))
+        self._strides = adapted_strides(self.strides, self._sides[0])
+        units = (self._unit_sections(number) for number in range(1, len(self.channels) + 1))
         self.sections = (
             (Choice("resolution", self._sides),),
             *(section for unit in units for section in unit),
@@ -86,40 +94,52 @@ class MobileNetV3(StagedSpace):
         options = MBConvOptions(
             expansion=float(own["expansion"]),
             kernel=int(own["kernel"]),
-            activation=ACTIVATIONS[unit],
-            squeeze=SqueezeExcitation(0.25, "expanded", DIVISOR, gate="hard_sigmoid") if squeezed else None,
+            activation=self.activations[unit],
+            squeeze=SQUEEZE if squeezed else None,
             expansion_divisor=DIVISOR,
         )
         stride = self._strides[unit + 2] if layer == 0 else 1
-        return Section((Stage("mbconv", 1, self._scaled(CHANNELS[unit]), stride, options),), handed_on)
+        return Section((Stage("mbconv", 1, self._scaled(self.channels[unit]), stride, options),), handed_on)
 
     def _beginning(self) -> tuple[Stage, Stage]:
         channels = self._scaled(STEM_CHANNELS)
-        first = MBConvOptions(expansion=1.0, expansion_divisor=DIVISOR)
+        first = MBConvOptions(expansion=1.0, squeeze=self.first_squeeze, expansion_divisor=DIVISOR)
         return (
             Stage("stem", 1, channels, self._strides[0], StemOptions(activation="hard_swish")),
             Stage("mbconv", 1, channels, self._strides[1], first),
         )
 
     def _head(self) -> Stage:
-        hidden = (self._scaled(HIDDEN_CHANNELS),)
+        hidden = (self._scaled(self.hidden_channels),)
         options = ClassifierOptions(activation="hard_swish", hidden=hidden)
-        return Stage("classifier", 1, LAST_EXPANSION * self._scaled(CHANNELS[-1]), 1, options)
+        return Stage("classifier", 1, LAST_EXPANSION * self._scaled(self.channels[-1]), 1, options)
 
     def _scaled(self, channels: int) -> int:
         return rounded(channels * self.width, DIVISOR)
 
+    @classmethod
+    def _unit_sections(cls, number: int) -> list[tuple[Choice, ...]]:
+        """Returns the choices of a unit, a section a layer; those of the whole unit stand in the first."""
+        layers = [
+            (
+                Choice(f"unit{number}.layer{layer}.kernel", KERNELS),
+                Choice(f"unit{number}.layer{layer}.expansion", cls.expansions),
+            )
+            for layer in range(1, max(DEPTHS) + 1)
+        ]
+        return [
+            (Choice(f"unit{number}.depth", DEPTHS), Choice(f"unit{number}.se", (False, True)), *layers[0]),
+            *layers[1:],
+        ]
 
-def _unit_sections(number: int) -> list[tuple[Choice, ...]]:
-    """Returns the choices of a unit, a section a layer; those of the whole unit stand in the first."""
-    layers = [
-        (
-            Choice(f"unit{number}.layer{layer}.kernel", KERNELS),
-            Choice(f"unit{number}.layer{layer}.expansion", EXPANSIONS),
-        )
-        for layer in range(1, max(DEPTHS) + 1)
-    ]
-    return [
-        (Choice(f"unit{number}.depth", DEPTHS), Choice(f"unit{number}.se", (False, True)), *layers[0]),
-        *layers[1:],
-    ]
+
+class MobileNetV3Small(MobileNetV3):
+    """The elastic space around MobileNetV3-Small: four units."""
+
+    name = "mobilenetv3_small"
+    channels: ClassVar[tuple[int, ...]] = (24, 40, 48, 96)
+    strides: ClassVar[tuple[int, ...]] = (2, 2, 2, 2, 1, 2)
+    activations: ClassVar[tuple[ActivationKind, ...]] = ("relu", *("hard_swish",) * 3)
+    expansions: ClassVar[tuple[float, ...]] = (3.0, 3.6667, 4.0, 4.5, 6.0)
+    first_squeeze: ClassVar[SqueezeExcitation | None] = SQUEEZE
+    hidden_channels: ClassVar[int] = 1024

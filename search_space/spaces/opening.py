@@ -13,10 +13,12 @@ from search_space.cost import cost
 from search_space.schema import nearest, shown
 from search_space.spaces.base import Choice, SearchSpace
 from search_space.spaces.errors import SpaceError
-from search_space.spaces.mnasnet import MnasNet
-from search_space.spaces.mobilenetv3 import MobileNetV3
+from search_space.spaces.mnasnet import EfficientNet, MnasNet
+from search_space.spaces.mobilenetv3 import MobileNetV3, MobileNetV3Small
 
-SPACES: dict[str, type[SearchSpace]] = {"mnasnet": MnasNet, "mobilenetv3": MobileNetV3}
+SPACES: dict[str, type[SearchSpace]] = {
+    space.name: space for space in (MnasNet, EfficientNet, MobileNetV3, MobileNetV3Small)
+}
 
 
 def space_names() -> tuple[str, ...]:
@@ -30,8 +32,8 @@ def open_space(
     """Returns a search space, with its first point decoded once as a check.
 
     Args:
-        name: `mnasnet`, `mobilenetv3`, or `package.module:Class` for a class of yours; modules are also
-            looked for in the current folder.
+        name: one of `space_names()`, or `package.module:Class` for a class of yours; modules are also looked
+            for in the current folder.
         resolution: side of the square input in pixels (the largest one, where the space chooses it).
         num_classes: classes of the data.
         input_channels: channels of the image.

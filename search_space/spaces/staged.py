@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_space.architecture import Architecture, Stage
+from search_space.architecture import Architecture, Stage, joined
 from search_space.cost import Cost, stage_cost
 from search_space.graph import Conventions
 from search_space.spaces.base import Choice, Point, SearchSpace, Values
@@ -159,18 +159,6 @@ class StagedSpace(SearchSpace):
 
     def _sample_within(self, rng: np.random.Generator, windows: Windows) -> Point:
         return self._window_sampler.draw(windows, rng)
-
-
-def joined(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Returns the same network with every stage that merely continues the one before joined to it."""
-    runs: list[Stage] = []
-    for stage in stages:
-        last = runs[-1] if runs else None
-        if last is not None and stage.stride == 1 and stage == replace(last, repeats=stage.repeats, stride=1):
-            runs[-1] = replace(last, repeats=last.repeats + stage.repeats)
-        else:
-            runs.append(stage)
-    return tuple(runs)
 
 
 def adapted_strides(strides: Sequence[int], resolution: int, smallest: int = 4) -> tuple[int, ...]:

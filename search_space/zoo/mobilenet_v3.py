@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from search_space.architecture import Architecture, Stage
+from search_space.architecture import Architecture, Stage, joined
 from search_space.blocks import ClassifierOptions, MBConvOptions, SqueezeExcitation, StemOptions, rounded
 from search_space.graph import Conventions
 from search_space.scale import scale
@@ -63,7 +63,7 @@ def mobilenet_v3(rows: Rows, head: int, hidden: int, *, minimal: bool = False) -
     last: ClassifierOptions = ClassifierOptions("relu" if minimal else "hard_swish", hidden=(hidden,))
     stem = Stage("stem", 1, 16, 2, StemOptions(activation=last.activation))
     head_stage = Stage("classifier", 1, head, options=last)
-    return Architecture(224, stem, tuple(stages), head_stage, conventions=Conventions(norm_eps=1e-3))
+    return Architecture(224, stem, joined(stages), head_stage, conventions=Conventions(norm_eps=1e-3))
 
 
 def large_of_torchvision(width: float) -> Architecture:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_space import Stage, lower, reference
+from search_space import Stage, lower, reference, scale
 from search_space.blocks import ConvOptions, MBConvOptions, SqueezeExcitation
-from search_space.spaces import MnasNet, Option, SpaceError
+from search_space.identity import network_hash, same_network
+from search_space.operators import Activation
+from search_space.spaces import EfficientNet, MnasNet, Option, SpaceError
 
 
 @cache
@@ -60,51 +62,125 @@ def test_each_choice_does_what_the_paper_says() -> None:
     assert stage == Stage("conv", 3, 32, 2, options)
 
 
+# MnasNet-A1 and -B1 (figure 7) and EfficientNet-B0 (table 1) in the space's terms.
+FIELDS = ("convolution", "kernel", "se_ratio", "skip", "filters", "layers")
+MEMBERS: dict[str, tuple[type[MnasNet], list[tuple[Option, ...]]]] = {
+    "mnasnet_a1_1_0": (
+        MnasNet,
+        [
+            ("separable", 3, 0.0, "none", 1.0, 0),
+            ("mbconv6", 3, 0.0, "identity", 1.0, 0),
+            ("mbconv3", 5, 0.25, "identity", 1.25, 0),
+            ("mbconv6", 3, 0.0, "identity", 1.25, 0),
+            ("mbconv6", 3, 0.25, "identity", 1.25, -1),
+            ("mbconv6", 5, 0.25, "identity", 1.0, 0),
+            ("mbconv6", 3, 0.0, "identity", 1.0, 0),
+        ],
+    ),
+    "mnasnet_b1_1_0": (
+        MnasNet,
+        [
+            ("separable", 3, 0.0, "none", 1.0, 0),
+            ("mbconv3", 3, 0.0, "identity", 1.0, 1),
+            ("mbconv3", 5, 0.0, "identity", 1.25, 0),
+            ("mbconv6", 5, 0.0, "identity", 1.25, -1),
+            ("mbconv6", 3, 0.0, "identity", 1.0, -1),
+            ("mbconv6", 5, 0.0, "identity", 1.25, 1),
+            ("mbconv6", 3, 0.0, "none", 1.0, 0),
+        ],
+    ),
+    "efficientnet_b0": (
+        EfficientNet,
+        [
+            ("separable", 3, 0.25, "identity", 1.0, 0),
+            ("mbconv6", 3, 0.25, "identity", 1.0, 0),
+            ("mbconv6", 5, 0.25, "identity", 1.25, -1),
+            ("mbconv6", 3, 0.25, "identity", 1.25, -1),
+            ("mbconv6", 5, 0.25, "identity", 1.25, 0),
+            ("mbconv6", 5, 0.25, "identity", 1.25, 1),
+            ("mbconv6", 3, 0.25, "identity", 1.0, 0),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_published_network_is_a_point_of_its_space(name: str) -> None:
+    of, rows = MEMBERS[name]
+    space = of(resolution=224, num_classes=1000)
+    chosen = {
+        f"block{number}.{field}": option
+        for number, row in enumerate(rows, 1)
+        for field, option in zip(FIELDS, row, strict=True)
+    }
+    assert space.architecture(chosen).digest == reference(name).digest
+    point = space.encode(reference(name))
+    assert space.decode(point).digest == reference(name).digest
+    found = space.values(point)
+    # in blocks 1 and 2 the factors 0.75 and 1.0, in blocks 1 and 7 the layers -1 and 0 are the same
+    twofold = {"block1.filters", "block2.filters", "block1.layers", "block7.layers"}
+    assert {key for key in found if found[key] != chosen[key]} <= twofold
+
+
+@pytest.mark.parametrize("resolution", [192, 160, 128])
+def test_mnasnet_a1_is_a_point_at_its_other_resolutions(resolution: int) -> None:
+    space, a1 = MnasNet(resolution=resolution, num_classes=1000), reference(f"mnasnet_a1_1_0_{resolution}")
+    assert space.decode(space.encode(a1)) == a1
+
+
 @pytest.mark.parametrize(
-    ("name", "field", "theirs", "ours"),
+    ("name", "width", "departure"),
     [
-        ("mnasnet_a1_1_0", "stages[4].channels", "112", "72 or 96 or 120"),
-        ("mnasnet_b1_1_0", "stages[5].channels", "192", "120 or 160 or 200"),
-        ("mobilenet_v2_1_0_224", "stem.options.activation", '"relu6"', '"relu"'),
-        ("efficientnet_b0", "stem.options.activation", '"silu"', '"relu"'),
-        ("mobilenet_v3_large_1_0", "stem.channels", "16", "32"),
+        ("efficientnet_b0", 1.0, 'stem.options.activation, where it has "silu" and the space "relu"'),
+        ("mobilenet_v2_1_0_224", 1.0, 'stem.options.activation, where it has "relu6" and the space "relu"'),
+        ("mobilenet_v3_large_1_0", 1.0, "stem.channels, where it has 16 and the space 32"),
+        ("mnasnet_small", 1.0, "stem.channels, where it has 8 and the space 32"),
+        ("mnasnet_a1_0_75", 0.75, "head.channels, where it has 1280 and the space 960"),
+        ("mnasnet_a1_0_35", 0.35, "head.channels, where it has 1280 and the space 448"),
+        ("mnasnet_a1_1_0_96", 1.0, "stem.stride, where it has 2 and the space 1"),
+        ("mnasnet_b1_torchvision_1_0", 1.0, "conventions"),
     ],
 )
 def test_a_published_network_outside_is_refused_where_it_leaves(
-    name: str, field: str, theirs: str, ours: str
+    name: str, width: float, departure: str
 ) -> None:
-    """A1's 112 and B1's 192 filters are no 0.75, 1.0 or 1.25 of MobileNetV2's 96 and 160."""
+    network = reference(name)
     with pytest.raises(SpaceError) as refusal:
-        MnasNet(resolution=224, num_classes=1000).encode(reference(name))
-    assert f"{field}, where it has {theirs} and the space {ours}" in str(refusal.value)
+        MnasNet(resolution=network.resolution, num_classes=1000, width=width).encode(network)
+    assert f"leaves the space at {departure}" in str(refusal.value)
 
 
-def test_mnasnet_a1_is_in_the_space_but_for_one_width() -> None:
-    """All else of A1, put into the space's terms, is its stages."""
-    blocks: list[tuple[str, int, float, str, float, int]] = [
-        ("separable", 3, 0.0, "none", 1.0, 0),
-        ("mbconv6", 3, 0.0, "identity", 1.0, 0),
-        ("mbconv3", 5, 0.25, "identity", 1.25, 0),
-        ("mbconv6", 3, 0.0, "identity", 1.25, 0),
-        ("mbconv6", 3, 0.25, "identity", 1.25, -1),
-        ("mbconv6", 5, 0.25, "identity", 1.0, 0),
-        ("mbconv6", 3, 0.0, "identity", 1.0, 0),
+@pytest.mark.parametrize("name", [f"efficientnet_b{number}" for number in range(1, 8)])
+def test_what_was_scaled_and_not_searched_is_outside(name: str) -> None:
+    network = reference(name)
+    with pytest.raises(SpaceError, match=r"leaves the space at (stages\[|stem\.)"):
+        EfficientNet(resolution=network.resolution, num_classes=1000).encode(network)
+
+
+def test_filters_follow_the_published_networks_rounding() -> None:
+    space = space_at(224)
+    widths = [
+        [
+            space.architecture(values_with({f"block{n}.filters": f})).stages[n - 1].channels
+            for n in range(1, 8)
+        ]
+        for f in (0.75, 1.0, 1.25)
     ]
-    fields = ("convolution", "kernel", "se_ratio", "skip", "filters", "layers")
-    values = {
-        f"block{number}.{field}": option
-        for number, block in enumerate(blocks, 1)
-        for field, option in zip(fields, block, strict=True)
-    }
-    ours, a1 = space_at(224).architecture(values).stages, reference("mnasnet_a1_1_0").stages
-    assert ours[:4] == a1[:4]
-    assert (ours[4].channels, a1[4].channels) == (120, 112) and ours[4].options == a1[4].options
-    assert ours[5] == a1[5]
-    assert (ours[6].channels, ours[6].repeats, ours[6].stride) == (
-        a1[6].channels,
-        a1[6].repeats,
-        a1[6].stride,
-    )
+    assert widths == [
+        [16, 24, 24, 48, 72, 112, 240],
+        [16, 24, 32, 64, 96, 160, 320],
+        [24, 32, 40, 80, 112, 192, 400],
+    ]
+
+
+def test_efficientnets_space_is_mnasnets_with_swish_and_a_growing_head() -> None:
+    ours, theirs = (of(resolution=224, num_classes=10) for of in (EfficientNet, MnasNet))
+    assert ours.choices == theirs.choices
+    network = ours.architecture(values_with({"block2.se_ratio": 0.25, "block3.convolution": "conv"}))
+    kinds = {node.operator.kind for node in lower(network).nodes if isinstance(node.operator, Activation)}
+    assert kinds == {"silu", "sigmoid"}
+    heads = [scale(of.architecture(values_with({})), width=2.0).head.channels for of in (ours, theirs)]
+    assert heads == [2560, 1280]
 
 
 def test_a_block_of_one_layer_cannot_lose_it() -> None:
@@ -113,16 +189,12 @@ def test_a_block_of_one_layer_cannot_lose_it() -> None:
     assert fewer.digest == same.digest and fewer.stages[6].repeats == 1
 
 
-def test_a_skip_that_no_layer_can_have_does_not_change_the_digest() -> None:
+def test_a_skip_that_no_layer_can_have_is_one_when_the_network_is_deeper() -> None:
     space = space_at(224)
-    digests = {
-        space.architecture(values_with({"block7.skip": s})).digest for s in ("none", "identity", "pool")
-    }
-    assert len(digests) == 1
-    digests = {
-        space.architecture(values_with({"block4.skip": s})).digest for s in ("none", "identity", "pool")
-    }
-    assert len(digests) == 3
+    networks = [space.architecture(values_with({"block7.skip": s})) for s in ("none", "identity", "pool")]
+    assert same_network(networks[0], networks[1]) and same_network(networks[0], networks[2])
+    deeper = [scale(network, depth=2.0) for network in networks]
+    assert len({network_hash(lower(network)) for network in deeper}) == 3
 
 
 def test_filters_that_round_to_the_same_number_are_one_network() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from search_space import reference
 from search_space.blocks import MBConvOptions
-from search_space.spaces import MobileNetV3, Option, SpaceError
+from search_space.spaces import MobileNetV3, MobileNetV3Small, Option, SpaceError
 
 
 @cache
@@ -20,7 +20,8 @@ def space_at(resolution: int, width: float = 1.0) -> MobileNetV3:
 
 
 def test_the_space_has_elastic_layers_depths_gates_and_resolutions() -> None:
-    assert space_at(224).size == 4 * (3 * 2 * 9**4) ** 5
+    assert space_at(224).size == 4 * (3 * 2 * 15**4) ** 5
+    assert MobileNetV3Small(resolution=224, num_classes=10).size == 4 * (3 * 2 * 15**4) ** 4
 
 
 def test_the_resolutions_are_those_of_once_for_all_at_224() -> None:
@@ -74,18 +75,66 @@ def test_stem_first_layer_and_head_are_mobilenet_v3_large() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "departure"),
+    ("name", "space", "expansions"),
     [
-        ("mobilenet_v3_large_1_0", "stages[6].options.expansion, where it has 2.5 and the space 3.0 or 4.0"),
-        ("efficientnet_b0", "stem.channels, where it has 32 and the space 16"),
-        ("mnasnet_a1_1_0", "stem.channels, where it has 32 and the space 16"),
+        ("mobilenet_v3_large_1_0", MobileNetV3, [4, 3, 3, 3, 3, 6, 2.5, 2.3, 2.3, 6, 6, 6, 6, 6]),
+        ("mobilenet_v3_small_1_0", MobileNetV3Small, [4.5, 3.6667, 4, 6, 6, 3, 3, 6, 6, 6]),
     ],
 )
-def test_a_published_network_outside_is_refused_where_it_leaves(name: str, departure: str) -> None:
-    """MobileNetV3-Large's third unit has expansions of 2.5 and 2.3, which NetAdapt cut."""
+def test_a_published_network_is_a_point_of_its_space(
+    name: str, space: type[MobileNetV3], expansions: list[float]
+) -> None:
+    opened = space(resolution=224, num_classes=1000)
+    point = opened.encode(reference(name))
+    assert opened.decode(point).digest == reference(name).digest
+    values = opened.values(point)
+    depths = [int(values[f"unit{unit}.depth"]) for unit in range(1, len(space.channels) + 1)]
+    layers = [(unit, layer) for unit, depth in enumerate(depths, 1) for layer in range(1, depth + 1)]
+    assert [values[f"unit{unit}.layer{layer}.expansion"] for unit, layer in layers] == expansions
+
+
+@pytest.mark.parametrize(
+    ("name", "space", "width", "departure"),
+    [
+        (
+            "mobilenet_v3_large_0_75",
+            MobileNetV3,
+            0.75,
+            "head.options.hidden, where it has (1280,) and the space (960,)",
+        ),
+        (
+            "mobilenet_v3_small_0_75",
+            MobileNetV3Small,
+            0.75,
+            "head.options.hidden, where it has (1024,) and the",
+        ),
+        (
+            "mobilenet_v3_large_minimal",
+            MobileNetV3,
+            1.0,
+            'stem.options.activation, where it has "relu" and the',
+        ),
+        ("mobilenet_v3_small_1_0", MobileNetV3, 1.0, "stages[0].stride, where it has 2 and the space 1, and"),
+        ("efficientnet_b0", MobileNetV3, 1.0, "stem.channels, where it has 32 and the space 16"),
+        ("mnasnet_a1_1_0", MobileNetV3, 1.0, "stem.channels, where it has 32 and the space 16"),
+    ],
+)
+def test_a_published_network_outside_is_refused_where_it_leaves(
+    name: str, space: type[MobileNetV3], width: float, departure: str
+) -> None:
     with pytest.raises(SpaceError) as refusal:
-        space_at(224).encode(reference(name))
-    assert departure in str(refusal.value)
+        space(resolution=224, num_classes=1000, width=width).encode(reference(name))
+    assert f"leaves the space at {departure}" in str(refusal.value)
+
+
+def test_with_the_expansions_of_once_for_all_alone_mobilenetv3_is_outside() -> None:
+    class OnceForAll(MobileNetV3):
+        expansions = (3.0, 4.0, 6.0)
+
+    with pytest.raises(
+        SpaceError, match=r"at stages\[5\].options.expansion, where it has 2.5 and the space 3.0"
+    ):
+        OnceForAll(resolution=224, num_classes=1000).encode(reference("mobilenet_v3_large_1_0"))
 
 
 def test_one_set_of_strides_serves_all_resolutions() -> None:

@@ -47,7 +47,7 @@ def test_the_example_runs() -> None:
     ("name", "sentence"),
     [
         ("mnasnett", "did you mean mnasnet"),
-        ("", "choose one of mnasnet, mobilenetv3"),
+        ("", "choose one of efficientnet, mnasnet, mobilenetv3"),
         ("no_such_module_here:Tiny", "No module named 'no_such_module_here'"),
         (":Tiny", "importable"),
         ("tests.fakes.small_spaces:SmallPlan", "did you mean SmallPlain"),

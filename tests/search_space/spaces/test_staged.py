@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space import Auxiliary, Stage, cost
+from search_space.architecture import joined
 from search_space.spaces import SpaceError, adapted_strides
-from search_space.spaces.staged import joined
 from tests.fakes.small_spaces import SmallStaged
 
 SPACE = SmallStaged(resolution=12, num_classes=10)
