@@ -6,7 +6,7 @@ What needs torch is imported from its own module: `search_space.build` (`build`)
 """
 
 from search_space.architecture import Architecture, Auxiliary, Stage, schema
-from search_space.cost import Cost, Layer, cost, layers, stage_cost
+from search_space.cost import Cost, Layer, Memory, cost, layers, memory, stage_cost
 from search_space.graph import Conventions, Graph, Node
 from search_space.lowering import lower
 from search_space.scale import scale
@@ -44,6 +44,7 @@ __all__ = [
     "Costs",
     "Graph",
     "Layer",
+    "Memory",
     "Node",
     "Published",
     "SearchSpace",
@@ -58,6 +59,7 @@ __all__ = [
     "family",
     "layers",
     "lower",
+    "memory",
     "open_space",
     "published",
     "reference",

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from search_space.architecture import Architecture, Stage
 from search_space.graph import Conventions, Graph, Node
-from search_space.lowering import Setting, Shapes, block_graph, outputs, parts
+from search_space.lowering import Setting, Shapes, block_graph, lower, outputs
 from search_space.operators import Conv2d, LearnedGroupConv, Shape, ShapeError
 from search_space.schema import ArchitectureError
 
@@ -59,6 +59,33 @@ class Layer:
     params: int
     activations: int
     output_bytes: int  # float32, one image
+    stored_in: (
+        str  # the layer in whose memory the output lies: this one, or the one whose output it overwrites
+    )
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the layer adds to the memory of all maps: nothing where it overwrites another's output."""
+        return self.output_bytes if self.stored_in == self.name else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one image takes while a network is trained on it, in float32."""
+
+    image_bytes: int
+    maps_bytes: int  # all layers' outputs, kept for the backward pass
+    weights_bytes: int  # once for all images
+
+    @property
+    def forward_bytes(self) -> int:
+        """The image and every map."""
+        return self.image_bytes + self.maps_bytes
+
+    @property
+    def forward_backward_bytes(self) -> int:
+        """Twice as much: each map has a gradient of its own size."""
+        return 2 * self.forward_bytes
 
 
 def cost(architecture: Architecture, input_shape: Shape | None = None) -> Cost:
@@ -115,19 +142,50 @@ def stage_cost(
 
 
 def layers(architecture: Architecture, input_shape: Shape | None = None) -> Iterator[Layer]:
-    """Yields every operator of a network in order, with its output's shape and its own costs."""
-    for part in parts(architecture, input_shape):
-        for node in part.graph.nodes:
-            inputs = part.graph.input_shapes(node)
-            yield Layer(
-                name=f"{part.name}.{node.name}",
-                operator=type(node.operator).__name__,
-                output=node.shape,
-                macs=node.operator.macs(*inputs),
-                params=node.operator.params(*inputs),
-                activations=_activations(node),
-                output_bytes=BYTES_PER_VALUE * math.prod(node.shape),
-            )
+    """Yields every operator of a network in order, with its output's shape and its own costs.
+
+    Normalisation, activation, dropout, gates and additions overwrite their first input where nothing else needs
+    it, as for `peak_memory_bytes`.
+    """
+    graph = lower(architecture, input_shape)
+    owners = _owners(graph)
+    first = len(graph.inputs)
+    for step, node in enumerate(graph.nodes, first):
+        inputs = graph.input_shapes(node)
+        yield Layer(
+            name=node.name,
+            operator=type(node.operator).__name__,
+            output=node.shape,
+            macs=node.operator.macs(*inputs),
+            params=node.operator.params(*inputs),
+            activations=_activations(node),
+            output_bytes=BYTES_PER_VALUE * math.prod(node.shape),
+            stored_in=graph.nodes[owners[step] - first].name,
+        )
+
+
+def memory(architecture: Architecture, input_shape: Shape | None = None) -> Memory:
+    """Returns what one image takes in training, by the convention of lectures on these networks.
+
+    Every layer's output is kept for the backward pass, but for those that overwrite their input (see `layers`),
+    and the backward pass doubles it. A framework that keeps a normalisation's input needs more, one that
+    computes maps again needs less. The weights' gradients and the optimiser's state, once for all images, come
+    on top.
+
+    Source: Stanford CS231n, course notes on convolutional networks, "VGGNet in detail" ("only forward! ~*2 for
+    bwd"), which like this counts the image, and no activation function of its own.
+
+    Example:
+        >>> from search_space.zoo import reference
+        >>> round(memory(reference("vgg16")).forward_bytes / 2**20, 1)
+        58.2
+    """
+    side = architecture.resolution
+    image = input_shape or (architecture.input_channels, side, side)
+    rows = list(layers(architecture, image))
+    weights = sum([row.params for row in rows])
+    maps_bytes = sum([row.memory_bytes for row in rows])
+    return Memory(BYTES_PER_VALUE * math.prod(image), maps_bytes, BYTES_PER_VALUE * weights)
 
 
 def graph_cost(graph: Graph) -> Cost:
@@ -175,18 +233,42 @@ def _activations(node: Node) -> int:
 
 def _peak_elements(graph: Graph, sizes: list[int]) -> int:
     """Returns the most elements that are live at once while the graph is computed."""
-    first, last = len(graph.inputs), len(sizes)
-    last_use = dict.fromkeys(graph.outputs, last)
-    for step in range(last - 1, first - 1, -1):
-        for value in graph.nodes[step - first].inputs:
-            last_use.setdefault(value, step)
+    first = len(graph.inputs)
+    last_use = _last_uses(graph)
     live = peak = sum([sizes[value] for value in range(first) if value in last_use])
     for step, node in enumerate(graph.nodes, first):
-        size, source = sizes[step], node.inputs[0]
-        reused = node.operator.in_place and last_use[source] == step and sizes[source] == size
+        size = sizes[step]
+        reused = _overwrites(step, node, last_use) and sizes[node.inputs[0]] == size
         peak = max(peak, live if reused else live + size)
         live += size - sum([sizes[value] for value in {*node.inputs} if last_use[value] == step])
     return peak
+
+
+def _last_uses(graph: Graph) -> dict[int, int]:
+    """Returns the last step that needs each value; the graph's outputs are needed after its end."""
+    first, end = len(graph.inputs), len(graph.inputs) + len(graph.nodes)
+    last_use = dict.fromkeys(graph.outputs, end)
+    for step in range(end - 1, first - 1, -1):
+        for value in graph.nodes[step - first].inputs:
+            last_use.setdefault(value, step)
+    return last_use
+
+
+def _overwrites(step: int, node: Node, last_use: dict[int, int]) -> bool:
+    """Returns whether a node may write over its first input, which nothing needs afterwards."""
+    return node.operator.in_place and last_use[node.inputs[0]] == step
+
+
+def _owners(graph: Graph) -> list[int]:
+    """Returns, for every value, the value in whose memory it lies: its own, or the one it overwrites."""
+    first, last_use = len(graph.inputs), _last_uses(graph)
+    owners = list(range(first))
+    for step, node in enumerate(graph.nodes, first):
+        source = node.inputs[0]
+        size = math.prod(graph.shape(source))
+        reused = source >= first and size == math.prod(node.shape) and _overwrites(step, node, last_use)
+        owners.append(owners[source] if reused else step)
+    return owners
 
 
 def _holding(part: Cost, held_bytes: int) -> Cost:

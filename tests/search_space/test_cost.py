@@ -19,6 +19,7 @@ from search_space import (
     cost,
     layers,
     lower,
+    memory,
     reference,
     reference_names,
     stage_cost,
@@ -104,6 +105,39 @@ def test_alexnets_table_is_the_lecture_halls() -> None:
     assert rows["stem.conv"].output == (96, 55, 55)
     assert (rows["stem.conv"].params, rows["stem.conv"].macs) == (34_944, 105_415_200)
     assert rows["head.hidden1"].params == 37_752_832
+
+
+def test_alexnets_memory_is_the_lecture_halls_layer_by_layer() -> None:
+    # one tower at 227 pixels, KiB: conv1 784, pool1 182.25, ... (Michigan EECS 498, lecture "CNN architectures")
+    rows = [row for row in layers(reference("alexnet_torchvision").at(resolution=227)) if row.memory_bytes]
+    assert [row.memory_bytes / 1024 for row in rows] == [
+        *(784, 182.25, 546.75, 126.75, 253.5, 169, 169, 36),
+        *(36, 16, 16, 3.90625),
+    ]
+
+
+def test_vggs_memory_is_the_sum_of_the_lectures_rows() -> None:
+    # thousands of values, CS231n "VGGNet in detail": image, then two, two, three, three, three convolutions and pools
+    maps = [64 * 224**2] * 2 + [64 * 112**2] + [128 * 112**2] * 2 + [128 * 56**2] + [256 * 56**2] * 3
+    maps += [256 * 28**2] + [512 * 28**2] * 3 + [512 * 14**2] + [512 * 14**2] * 3 + [512 * 7**2]
+    scores = [512 * 7**2, 4096, 4096, 1000]  # the head pools 7x7 to 7x7
+    held = memory(reference("vgg16"))
+    assert held.forward_bytes == 4 * (3 * 224**2 + sum(maps) + sum(scores))
+    assert held.forward_backward_bytes == 2 * held.forward_bytes
+    assert held.weights_bytes == 4 * cost(reference("vgg16")).params
+
+
+@pytest.mark.parametrize("name", ["resnet50", "preresnet164_cifar10", "nasnet_a_cifar_6_768", "se_resnet50"])
+def test_a_layer_overwrites_only_what_nothing_else_needs(name: str) -> None:
+    graph = lower(reference(name))
+    rows = list(layers(reference(name)))
+    names = [node.name for node in graph.nodes]
+    for node, row in zip(graph.nodes, rows, strict=True):
+        if row.stored_in == row.name:
+            continue
+        source = names[node.inputs[0] - len(graph.inputs)]
+        users = [other.name for other in graph.nodes if node.inputs[0] in other.inputs]
+        assert users[-1] == row.name and rows[names.index(source)].stored_in == row.stored_in
 
 
 def test_peak_memory_is_that_of_a_network_worked_out_by_hand() -> None:
