@@ -38,7 +38,7 @@ class Flag:
 
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("space", "search.space", "NAME", "mnasnet, mobilenetv3 or your own: package.module:Class", "What"),
+    Flag("space", "search.space", "NAME", "a built-in space, or your own: package.module:Class", "What"),
     Flag("width", "search.width", "FACTOR", "Multiplies the space's channel counts.", "What"),
     Flag("data", "data.name", "NAME", "digits, glyphs, imagefolder:PATH or hf:NAME", "What"),
     Flag("resolution", "data.resolution", "PIXELS", "Side of the square input.", "What"),

@@ -119,7 +119,7 @@ class Recipe(_Table):
 class SearchSettings(_Table):
     """What is searched for, how, where it is kept and what it may cost."""
 
-    space: str = Field("mnasnet", description="mnasnet, mobilenetv3 or your own as package.module:Class")
+    space: str = Field("mnasnet", description="a built-in space, or your own as package.module:Class")
     width: float | None = Field(
         None,
         gt=0.0,
