@@ -7,7 +7,7 @@ other. Blocks that differ in numbers only share a class, whose constructor takes
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,7 +112,19 @@ def python_source(
         True
     """
     chain = list(parts(architecture))
-    rates = training_rates(chain, dropout, drop_path, norm_momentum)
+    code = network_code(architecture, chain, training_rates(chain, dropout, drop_path, norm_momentum))
+    header = [f'"""{described(architecture)}"""', "from __future__ import annotations", "\n".join(imports(code))]
+    return "\n\n".join(header) + f"\n\n\n{code}\n"
+
+
+def network_code(architecture: Architecture, chain: Sequence[Part], rates: Mapping[str, Rates]) -> str:
+    """Returns the classes that make up a network: first helpers, at last `Network`.
+
+    Args:
+        architecture: what to write.
+        chain: its parts, as they are or changed by `folding`.
+        rates: of each part, by name.
+    """
     several = any(len(part.graph.inputs) > 1 for part in chain)
     classes = _classes(architecture, chain, rates)
     calls = {part.name: call for each in classes for part, call in _calls(each)}
@@ -120,28 +132,29 @@ def python_source(
     stage = [_stage_source(several)] if architecture.stages else []
     code = "\n\n\n".join([*stage, *body, _network_source(architecture, chain, calls, several)])
     helpers = [inspect.getsource(helper).rstrip() for helper in HELPERS if _used(helper, code)]
-    functional = any("F." in text for text in [*helpers, code])
-    imports = [
-        "import torch",
-        *(["import torch.nn.functional as F"] if functional else []),
-        "from torch import nn",
-    ]
-    header = [_docstring(architecture), "from __future__ import annotations", "\n".join(imports)]
-    return "\n\n".join(header) + "\n\n\n" + "\n\n\n".join([*helpers, code]) + "\n"
+    return "\n\n\n".join([*helpers, code])
+
+
+def imports(code: str) -> list[str]:
+    """Returns the import lines that a network's classes need."""
+    functional = ["import torch.nn.functional as F"] if "F." in code else []
+    return ["import torch", *functional, "from torch import nn"]
+
+
+def described(architecture: Architecture, notes: Sequence[str] = ()) -> str:
+    """Returns the docstring of a network's file; `notes` are lines about where it comes from."""
+    total = cost(architecture)
+    side = architecture.resolution
+    images = f"{architecture.input_channels} x {side} x {side} images and {architecture.num_classes} classes"
+    told = "".join(f"{note}\n" for note in notes)
+    return (
+        f"A network for {images}.\n\n{total.params:,} parameters, {total.macs:,} MACs. "
+        f"Use: `Network()`.\nArchitecture (sha256): {architecture.digest}\n{told}"
+    )
 
 
 def _used(helper: Callable[..., Any], code: str) -> bool:
     return f" {helper.__name__}(" in code or (helper is modules.same_padded and " Same" in code)
-
-
-def _docstring(architecture: Architecture) -> str:
-    total = cost(architecture)
-    side = architecture.resolution
-    images = f"{architecture.input_channels} x {side} x {side} images and {architecture.num_classes} classes"
-    return (
-        f'"""A network for {images}.\n\n{total.params:,} parameters, {total.macs:,} MACs. '
-        f'Use: `Network()`.\nArchitecture (sha256): {architecture.digest}\n"""'
-    )
 
 
 def _block_name(architecture: Architecture, part: Part) -> str:
@@ -155,7 +168,7 @@ def _block_name(architecture: Architecture, part: Part) -> str:
     return BLOCKS[stage.block].options.__name__.removesuffix("Options")
 
 
-def _classes(architecture: Architecture, chain: Sequence[Part], rates: dict[str, Rates]) -> list[BlockClass]:
+def _classes(architecture: Architecture, chain: Sequence[Part], rates: Mapping[str, Rates]) -> list[BlockClass]:
     """Returns the parts grouped by structure, in order of their first use."""
     found: dict[Any, BlockClass] = {}
     taken: dict[str, int] = {}
