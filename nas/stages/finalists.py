@@ -89,19 +89,20 @@ def finalists(
         searched = study if arm is None else store.study(f"{study.name}.{arm}")
     except StudyMissing:
         return ()
-    again: dict[str, list[TrialRecord]] = {}
+    # By digest and seed: a finalist of both arms is trained for both, and counts once.
+    again: dict[str, dict[int | None, TrialRecord]] = {}
     try:
         for trial in store.trials(store.study(f"{study.name}.{FINALISTS}").id):
             if trial.state is TrialState.COMPLETE and trial.digest is not None:
-                again.setdefault(trial.digest, []).append(trial)
+                again.setdefault(trial.digest, {})[trial.seed] = trial
     except StudyMissing:
         pass
     found = [
         Finalist(
             trial,
             worth(trial, reward),
-            tuple(worth(one, reward) for one in again.get(trial.digest or "", [])),
-            tuple(one.metrics["accuracy"] for one in again.get(trial.digest or "", [])),
+            tuple(worth(one, reward) for one in again.get(trial.digest or "", {}).values()),
+            tuple(one.metrics["accuracy"] for one in again.get(trial.digest or "", {}).values()),
         )
         for trial in leaders(store, searched, reward, settings.finalists)
     ]
