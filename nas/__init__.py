@@ -17,19 +17,27 @@ if TYPE_CHECKING:
     from nas.reward import Reward
     from nas.settings import Settings, SettingsError, load_settings, make_settings
     from nas.stages.arms import Watch
+    from nas.stages.baseline import adopt
+    from nas.stages.fit import FitReport, fit
+    from nas.stages.grow import GrowReport, grow
     from nas.stages.search import SearchReport, resume, search
     from nas.study import Candidate, Study, best
 
 __all__ = [
     "Candidate",
+    "FitReport",
+    "GrowReport",
     "Reward",
     "SearchReport",
     "Settings",
     "SettingsError",
     "Study",
     "Watch",
+    "adopt",
     "best",
     "build",
+    "fit",
+    "grow",
     "load_settings",
     "make_settings",
     "resume",
@@ -41,6 +49,9 @@ _HOMES = {
     "nas.reward": ("Reward",),
     "nas.settings": ("Settings", "SettingsError", "load_settings", "make_settings"),
     "nas.stages.arms": ("Watch",),
+    "nas.stages.baseline": ("adopt",),
+    "nas.stages.fit": ("FitReport", "fit"),
+    "nas.stages.grow": ("GrowReport", "grow"),
     "nas.stages.search": ("SearchReport", "resume", "search"),
     "nas.study": ("Candidate", "Study", "best"),
 }

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist, fmean
 
 from nas.settings import GrowSettings
 from nas.stages.baseline import Baseline
 from scaling_rules import Member, Multipliers, Ramp, Regularisation, RuleFit, ScalingRule, family, named_rule
 
 COMPOUND = "compound"  # name of the fitted rule
+_LEAST = 1e-3  # share of errors below which a logarithm would say nothing
+_NORMAL_95 = NormalDist().inv_cdf(0.975)
+_NOTHING = Ramp(0.0, 0.0, 0.0, 0.0)
+UNCHANGED = Regularisation(_NOTHING, _NOTHING, _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +112,29 @@ def forecast(baseline: Baseline, rule: str, size: str, member: Member, fitted: R
     return Forecast(rule, size, member, macs, params, network.resolution, accuracy, low, high, is_beyond)
 
 
-_NOTHING = Ramp(0.0, 0.0, 0.0, 0.0)
-UNCHANGED = Regularisation(_NOTHING, _NOTHING, _NOTHING)
+def carried_over(one: Forecast, fitted: RuleFit, observed: Sequence[float]) -> Forecast:
+    """Returns a forecast for longer trainings, from what the baseline gained by them.
+
+    What a network lacks to full accuracy is taken to shrink by one factor for all sizes, the baseline's. That is an
+    assumption: the interval holds the fit's uncertainty and the noise of the baseline's longer trainings, but not this.
+
+    Args:
+        one: of a training like the fit's.
+        fitted: the surface.
+        observed: accuracies of the baseline's longer trainings, at least one.
+    """
+    if one.accuracy is None or one.low is None or one.high is None:
+        return one
+    short = max(1.0 - fitted.predict(1.0, 1.0, 1.0), _LEAST)
+    longer = max(1.0 - fmean(observed), _LEAST)
+    # Errors on a logarithmic scale: what is uncertain of the size, and of the baseline's longer training.
+    centre = math.log(max(1.0 - one.accuracy, _LEAST))
+    reaches = [math.log(max(1.0 - bound, _LEAST)) - centre for bound in (one.low, one.high)]
+    noise = _NORMAL_95 * fitted.noise / short / math.sqrt(len(observed))
+    worst, best = (math.copysign(math.hypot(reach, noise), reach) for reach in reaches)
+    factor = longer / short
+
+    def accuracy(error: float) -> float:
+        return 1.0 - factor * math.exp(error)
+
+    return replace(one, accuracy=accuracy(centre), low=accuracy(centre + worst), high=accuracy(centre + best))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nas.evaluation.data import load
@@ -53,7 +53,7 @@ class ScaledTraining:
     epochs: int
     rule: str | None = None
     size: str | None = None
-    fit: str | None = None
+    fit: str | None = field(default=None, compare=False)
     dropout: float | None = None
     drop_path: float | None = None
     magnitude: int | None = None
