@@ -23,6 +23,7 @@ from runs.states import MAX_ATTEMPTS, FailureClass, TrialState
 from runs.text import load
 
 _ACTIVE = (TrialState.LEASED, TrialState.RUNNING)
+_MAX_RENEWED = 500  # leases a statement
 
 
 class Watch:
@@ -127,23 +128,23 @@ def renew(
         study_id: studies.touch(connection, study_id).revision
         for study_id in sorted({c.study_id for c in claims})
     }
-    lost = []
-    for claim in sorted(claims, key=lambda claim: claim.trial_id):
-        found = connection.execute(
-            _RENEW,
-            {
-                "the_trial": claim.trial_id,
-                "the_fence": claim.fence,
+    held: set[int] = set()
+    for study_id, revision in revisions.items():
+        of_study = [(claim.trial_id, claim.fence) for claim in claims if claim.study_id == study_id]
+        for first in range(0, len(of_study), _MAX_RENEWED):
+            some = of_study[first : first + _MAX_RENEWED]
+            parameters = {
+                "the_trials": [trial_id for trial_id, _ in some],
+                "the_claims": some,
                 "the_lease_s": lease_s,
-                "new_revision": revisions[claim.study_id],
-            },
-        ).rowcount
-        if not found:
-            lost.append(claim)
-    held = {claim.trial_id for claim in claims} - {claim.trial_id for claim in lost}
+                "new_revision": revision,
+            }
+            held.update(connection.scalars(_RENEW, parameters))
+    lost = [claim for claim in claims if claim.trial_id not in held]
     steps = [step for step in progress if step.claim.trial_id in held]
-    for step in steps:
-        connection.execute(_SECONDS, {"the_attempt": step.claim.attempt, "new_seconds": step.seconds})
+    if steps:
+        used = [{"the_attempt": step.claim.attempt, "new_seconds": step.seconds} for step in steps]
+        connection.execute(_SECONDS, used)
     add_metrics(
         connection,
         [
@@ -338,7 +339,16 @@ _INSERT_TRIAL = (
 _INSERT_ATTEMPT = attempt.insert().values(
     started=utc_now(), seconds=0.0, message="", traceback="", schema_version=SCHEMA_VERSION
 )
-_RENEW = held(trial.update()).values(lease_until=_LEASE_END, revision=sa.bindparam("new_revision"))
+_RENEW = (  # many at once; the first condition finds the rows, the second compares their fences
+    trial.update()
+    .where(
+        trial.c.id.in_(sa.bindparam("the_trials", expanding=True)),
+        sa.tuple_(trial.c.id, trial.c.fence).in_(sa.bindparam("the_claims", expanding=True)),
+        trial.c.state.in_(_ACTIVE),
+    )
+    .values(lease_until=_LEASE_END, revision=sa.bindparam("new_revision"))
+    .returning(trial.c.id)
+)
 _RELEASE = held(trial.update()).values(
     state=TrialState.QUEUED, owner=None, lease_until=None, revision=sa.bindparam("new_revision")
 )
