@@ -1,7 +1,7 @@
 """What an architecture is: description, graph, cost, module, spaces, scaling and the reference networks.
 
 What needs torch is imported from its own module: `search_space.build` (`build`), `search_space.export`
-(`python_source`), `search_space.weights` (`save_weights`, `load_weights`); blocks' options from
+(`python_source`), `search_space.weights` (`save_weights`, `read_weights`, `load_weights`); blocks' options from
 `search_space.blocks`.
 """
 

@@ -72,15 +72,17 @@ class SameMaxPool2d(nn.Module):
 
 
 class SameAvgPool2d(nn.Module):
-    """An average pool padded like TensorFlow's SAME: padding is not counted."""
+    """An average pool padded like TensorFlow's SAME: padding is not counted, unless asked for."""
 
-    def __init__(self, kernel_size: int, stride: int) -> None:
+    def __init__(self, kernel_size: int, stride: int, count_include_pad: bool = False) -> None:
         super().__init__()
-        self.kernel_size, self.stride = kernel_size, stride
+        self.kernel_size, self.stride, self.count_include_pad = kernel_size, stride, count_include_pad
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        inside = same_padded(torch.ones_like(x[:1, :1]), self.kernel_size, self.stride)
         total = F.avg_pool2d(same_padded(x, self.kernel_size, self.stride), self.kernel_size, self.stride)
+        if self.count_include_pad:
+            return total
+        inside = same_padded(torch.ones_like(x[:1, :1]), self.kernel_size, self.stride)
         return total / F.avg_pool2d(inside, self.kernel_size, self.stride)
 
 
@@ -232,9 +234,10 @@ def _max_pool(operator: operators.MaxPool, channels: int, rates: Rates) -> Const
 def _average_pool(operator: operators.AveragePool, channels: int, rates: Rates) -> Construction:
     window = {"kernel_size": operator.kernel, "stride": operator.stride}
     if operator.padding == "same":
-        return Construction(SameAvgPool2d, window)
-    edges = {"padding": operator.padding, "ceil_mode": operator.ceil, "count_include_pad": False}
-    return Construction(nn.AvgPool2d, window | edges)
+        counted = {"count_include_pad": True} if operator.counts_padding else {}
+        return Construction(SameAvgPool2d, window | counted)
+    edges = {"padding": operator.padding, "ceil_mode": operator.ceil}
+    return Construction(nn.AvgPool2d, window | edges | {"count_include_pad": operator.counts_padding})
 
 
 def _adaptive_average_pool(

@@ -138,12 +138,13 @@ class MaxPool(Operator):
 
 @dataclass(frozen=True, slots=True)
 class AveragePool(Operator):
-    """The mean over windows, padding left out of the count; `ceil` also keeps the last, partial window."""
+    """The mean over windows; `ceil` also keeps the last, partial window; padding may count as zeros."""
 
     kernel: int
     stride: int
     padding: Padding = 0
     ceil: bool = False
+    counts_padding: bool = False
 
     def shape(self, *inputs: Shape) -> Shape:
         return _pooled(inputs[0], self.kernel, self.stride, self.padding, self.ceil)

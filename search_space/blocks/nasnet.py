@@ -27,6 +27,9 @@ class ReductionCellOptions(Options):
     passes_previous: bool = (
         False  # the next cell sees this cell's earlier input, not its later one (NASNet-A large)
     )
+    counts_padding: bool = (
+        False  # strided average pools count the zeros of SAME padding (ports to PyTorch do)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ def reduction_cell(
     pooled = b.add("block2_left", MaxPool(3, stride, b.padding(3)), c)
     two = cell.added("block2", pooled, cell.separable("block2_right", p, 7, stride))
     three = cell.added(
-        "block3", cell.average("block3_left", c, stride), cell.separable("block3_right", p, 5, stride)
+        "block3",
+        cell.average("block3_left", c, stride, options.counts_padding),
+        cell.separable("block3_right", p, 5, stride),
     )
     four = cell.added("block4", cell.average("block4_left", one), two)
     largest = b.add("block5_right", MaxPool(3, stride, b.padding(3)), c)
@@ -116,9 +121,10 @@ class _Cell:
         """Returns the map with the cell's filters."""
         return x if x.shape[0] == self.filters else self.pointwise(name, x)
 
-    def average(self, name: str, x: Tensor, stride: int = 1) -> Tensor:
+    def average(self, name: str, x: Tensor, stride: int = 1, counts_padding: bool = False) -> Tensor:
         """A 3x3 average pool, then as many filters as the cell's."""
-        pooled = self.b.add(name, AveragePool(3, stride, self.b.padding(3)), x)
+        pool = AveragePool(3, stride, self.b.padding(3), counts_padding=counts_padding)
+        pooled = self.b.add(name, pool, x)
         return self.fitted(f"{name}_fit", pooled)
 
     def separable(self, name: str, x: Tensor, kernel: int, stride: int = 1) -> Tensor:

@@ -45,7 +45,7 @@ def dpn(row: Row) -> Architecture:
         for index, (units, increment) in enumerate(zip(row.units, row.increments, strict=True))
     )
     stem = Stage("stem", 1, row.stem, 2, StemOptions(row.kernel, pool="padded"))
-    head = Stage("classifier", 1, 0, options=ClassifierOptions("elu", entry="norm", joins_carry=True))
+    head = Stage("classifier", 1, 0, options=ClassifierOptions(entry="norm", joins_carry=True))
     return Architecture(224, stem, stages, head, conventions=Conventions(norm_eps=1e-3))
 
 

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from search_space.architecture import Architecture, Auxiliary, Stage
-from search_space.blocks import ClassifierOptions, ConvOptions, InceptionOptions, PoolOptions, StemOptions
+from search_space.blocks import (
+    AuxiliaryClassifierOptions,
+    ClassifierOptions,
+    ConvOptions,
+    InceptionOptions,
+    PoolOptions,
+    StemOptions,
+)
 from search_space.graph import Conventions
 
 # Table 1: #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj
@@ -40,11 +47,7 @@ def googlenet() -> Architecture:
 
 def googlenet_aux() -> Architecture:
     """Returns GoogLeNet with the classifiers on modules 4a and 4d that it is trained with."""
-    network = googlenet()
-    head = Stage("auxiliary_classifier", 1, 128)
-    rows = [stage.options for stage in network.stages]
-    after = [rows.index(InceptionOptions(*MODULES[name])) for name in ("4a", "4d")]
-    return replace(network, auxiliary=tuple(Auxiliary(index, head) for index in after))
+    return _with_auxiliary(googlenet(), AuxiliaryClassifierOptions())
 
 
 def googlenet_of_torchvision() -> Architecture:
@@ -61,11 +64,25 @@ def googlenet_of_torchvision() -> Architecture:
     return Architecture(224, stem, stages, HEAD, conventions=Conventions(norm_eps=1e-3))
 
 
+def googlenet_of_torchvision_aux() -> Architecture:
+    """Returns torchvision's with its auxiliary classifiers, which pool to 4x4 regions."""
+    return _with_auxiliary(googlenet_of_torchvision(), AuxiliaryClassifierOptions(norm=True, adaptive=True))
+
+
 def networks() -> Iterator[tuple[str, Callable[[], Architecture]]]:
     """Yields names and what makes their networks."""
     yield "googlenet_v1_original", googlenet
     yield "googlenet_v1_original_aux", googlenet_aux
     yield "googlenet_torchvision", googlenet_of_torchvision
+    yield "googlenet_torchvision_aux", googlenet_of_torchvision_aux
+
+
+def _with_auxiliary(network: Architecture, options: AuxiliaryClassifierOptions) -> Architecture:
+    """Returns the network with classifiers on modules 4a and 4d."""
+    head = Stage("auxiliary_classifier", 1, 128, options=options)
+    modules = [index for index, stage in enumerate(network.stages) if stage.block == "inception"]
+    after = [modules[list(MODULES).index(name)] for name in ("4a", "4d")]
+    return replace(network, auxiliary=tuple(Auxiliary(index, head) for index in after))
 
 
 def _with_pools(modules: dict[str, Stage], after_3b: Stage, after_4e: Stage) -> Iterator[Stage]:

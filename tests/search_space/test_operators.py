@@ -32,7 +32,9 @@ OPERATORS: dict[type[Operator], st.SearchStrategy[Any]] = {
     operators.LocalResponseNorm: st.builds(operators.LocalResponseNorm),
     operators.Activation: st.builds(operators.Activation, st.sampled_from(sorted(modules.ACTIVATIONS))),
     operators.MaxPool: st.builds(operators.MaxPool, **WINDOWS, padding=PADDINGS, ceil=st.booleans()),
-    operators.AveragePool: st.builds(operators.AveragePool, **WINDOWS, padding=PADDINGS, ceil=st.booleans()),
+    operators.AveragePool: st.builds(
+        operators.AveragePool, **WINDOWS, padding=PADDINGS, ceil=st.booleans(), counts_padding=st.booleans()
+    ),
     operators.AdaptiveAveragePool: st.builds(operators.AdaptiveAveragePool, st.integers(1, 3)),
     operators.Flatten: st.builds(operators.Flatten),
     operators.Dropout: st.builds(operators.Dropout),
@@ -119,6 +121,14 @@ def test_average_pools_do_not_count_padding() -> None:
     for padding in (1, "same"):
         made = modules.construction(operators.AveragePool(3, 2, padding), ((2, 5, 5),))
         assert made is not None and torch.equal(made.module()(ones), torch.ones(1, 2, 3, 3))
+
+
+def test_average_pools_count_padding_where_they_are_asked_to() -> None:
+    ones = torch.ones(1, 2, 5, 5)
+    edge = torch.tensor([[4.0, 6.0, 4.0], [6.0, 9.0, 6.0], [4.0, 6.0, 4.0]]) / 9.0
+    for padding in (1, "same"):
+        made = modules.construction(operators.AveragePool(3, 2, padding, counts_padding=True), ((2, 5, 5),))
+        assert made is not None and torch.allclose(made.module()(ones), edge.expand(1, 2, 3, 3))
 
 
 def test_response_norm_is_alexnets_formula() -> None:
