@@ -66,7 +66,9 @@ def _folded_graph(graph: Graph) -> Graph:
         if index in taken_over and isinstance(operator, Conv2d):
             operator = replace(operator, bias=True)
         numbers.append(first + len(nodes))
-        nodes.append(node._replace(operator=operator, inputs=tuple([numbers[value] for value in node.inputs])))
+        nodes.append(
+            node._replace(operator=operator, inputs=tuple([numbers[value] for value in node.inputs]))
+        )
     return Graph(graph.inputs, tuple(nodes), tuple([numbers[value] for value in graph.outputs]))
 
 

@@ -59,7 +59,11 @@ def onnx_bytes(
             sheet.nodes,
             "network",
             [helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, ["batch", *graph.inputs[0]])],
-            [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["batch", architecture.num_classes])],
+            [
+                helper.make_tensor_value_info(
+                    OUTPUT, onnx.TensorProto.FLOAT, ["batch", architecture.num_classes]
+                )
+            ],
             list(sheet.constants.values()),
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -90,7 +90,9 @@ def _local_response_norm(sheet: Sheet, op: operators.LocalResponseNorm, use: Use
 
 def _activation(sheet: Sheet, op: operators.Activation, use: Use) -> str:
     if op.kind == "silu":
-        return sheet.add("Mul", use.name, [use.inputs[0], sheet.add("Sigmoid", f"{use.name}.gate", use.inputs)])
+        return sheet.add(
+            "Mul", use.name, [use.inputs[0], sheet.add("Sigmoid", f"{use.name}.gate", use.inputs)]
+        )
     if op.kind == "relu6":
         bounds = [
             sheet.constant(f"{use.name}.{side}", np.array(bound, dtype=np.float32))
@@ -169,7 +171,9 @@ def _learned_group_conv(sheet: Sheet, op: operators.LearnedGroupConv, use: Use) 
 
 def _pad_channels(sheet: Sheet, op: operators.PadChannels, use: Use) -> str:
     more = op.channels - use.shapes[0][0]
-    return sheet.add("Pad", use.name, [use.inputs[0], sheet.numbers(f"{use.name}.pads", 0, 0, 0, 0, 0, more, 0, 0)])
+    return sheet.add(
+        "Pad", use.name, [use.inputs[0], sheet.numbers(f"{use.name}.pads", 0, 0, 0, 0, 0, more, 0, 0)]
+    )
 
 
 def _shift(sheet: Sheet, op: operators.Shift, use: Use) -> str:

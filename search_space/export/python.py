@@ -113,7 +113,11 @@ def python_source(
     """
     chain = list(parts(architecture))
     code = network_code(architecture, chain, training_rates(chain, dropout, drop_path, norm_momentum))
-    header = [f'"""{described(architecture)}"""', "from __future__ import annotations", "\n".join(imports(code))]
+    header = [
+        f'"""{described(architecture)}"""',
+        "from __future__ import annotations",
+        "\n".join(imports(code)),
+    ]
     return "\n\n".join(header) + f"\n\n\n{code}\n"
 
 
@@ -168,7 +172,9 @@ def _block_name(architecture: Architecture, part: Part) -> str:
     return BLOCKS[stage.block].options.__name__.removesuffix("Options")
 
 
-def _classes(architecture: Architecture, chain: Sequence[Part], rates: Mapping[str, Rates]) -> list[BlockClass]:
+def _classes(
+    architecture: Architecture, chain: Sequence[Part], rates: Mapping[str, Rates]
+) -> list[BlockClass]:
     """Returns the parts grouped by structure, in order of their first use."""
     found: dict[Any, BlockClass] = {}
     taken: dict[str, int] = {}

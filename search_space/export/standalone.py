@@ -60,7 +60,11 @@ def standalone_source(
 def _constants(preprocessing: Preprocessing | None) -> list[str]:
     if preprocessing is None:
         return []
-    rows = {"MEAN": preprocessing.mean, "STD": preprocessing.std, "CLASSES": preprocessing.classes}
+    rows: dict[str, Sequence[float | str]] = {
+        "MEAN": preprocessing.mean,
+        "STD": preprocessing.std,
+        "CLASSES": preprocessing.classes,
+    }
     text = [f"RESOLUTION = {preprocessing.resolution}  # side of the square input in pixels"]
     for name, values in rows.items():
         items = [_literal(value) for value in values]
