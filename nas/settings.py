@@ -105,6 +105,9 @@ class Recipe(_Table):
     drop_path: float = Field(
         0.0, ge=0.0, lt=1.0, description="stochastic depth of the last block, linear from zero at the first"
     )
+    group_lasso: float = Field(
+        0.0, ge=0.0, description="weight of CondenseNet's regulariser; no effect on other networks"
+    )
     ema_decay: float = Field(
         0.0, ge=0.0, lt=1.0, description="moving average of the weights that is scored; 0 turns it off"
     )

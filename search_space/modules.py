@@ -126,22 +126,46 @@ class Gather(nn.Module):
 
 
 class LearnedGroupConv2d(nn.Module):
-    """A dense 1x1 convolution whose filters' groups drop inputs while training (CondenseNet, section 3.1)."""
+    """A dense 1x1 convolution whose filter groups drop inputs while training (CondenseNet, section 3.1).
 
-    mask: torch.Tensor
+    The filters are split into equal groups, in order; `kept` says which inputs each of them still uses.
+    """
+
+    kept: torch.Tensor  # [groups, in_channels]
 
     def __init__(self, in_channels: int, out_channels: int, groups: int, condensation: int) -> None:
         super().__init__()
         self.groups, self.condensation = groups, condensation
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 1, 1))
-        self.register_buffer("mask", torch.ones(out_channels, in_channels, 1, 1))
+        self.register_buffer("kept", torch.empty(groups, in_channels, dtype=torch.bool))
+        self.reset_buffers()
 
     def reset_buffers(self) -> None:
         """Keeps all inputs."""
-        self.mask.fill_(1.0)
+        self.kept.fill_(True)
+
+    def used(self) -> torch.Tensor:
+        """Returns the weights by group, [groups, filters, inputs], zero at dropped inputs."""
+        grouped = self.weight.reshape(self.groups, -1, self.kept.shape[1])
+        return grouped * self.kept.unsqueeze(1)
+
+    @torch.no_grad()
+    def condense(self, stage: int) -> None:
+        """Drops inputs until every group has lost `stage` in `condensation` of them, the least in sum |w| first."""
+        inputs = self.kept.shape[1]
+        lost = stage * (inputs // self.condensation)
+        if lost > inputs - int(self.kept[0].sum()):
+            order = self.used().abs().sum(1).masked_fill(~self.kept, -1.0).argsort(dim=1, stable=True)
+            self.kept.scatter_(1, order[:, :lost], False)
+
+    def group_lasso(self) -> torch.Tensor:
+        """Returns the sum over groups and inputs of the root of the filters' summed squares; 0 once all is dropped."""
+        if int(self.kept[0].sum()) * self.condensation == self.kept.shape[1]:
+            return self.weight.new_zeros(())
+        return self.used().square().sum(1).clamp(min=1e-6).sqrt().sum()  # the clamp is the released code's
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.conv2d(x, self.weight * self.mask)
+        return F.conv2d(x, self.used().reshape(self.weight.shape))
 
 
 class ChannelShuffle(nn.Module):

@@ -27,6 +27,7 @@ from nas.evaluation.randomness import seeded
 from nas.evaluation.scores import InputScale
 from nas.settings import Recipe
 from runs import FailureClass
+from search_space.condensing import condense, group_lasso, learned_convolutions
 
 _CHECK_STEPS = 25  # steps between looks at the loss; each look waits for the GPU
 _EXPLODED = 10.0  # times the loss of guessing, ln(classes), beyond which a training is given up
@@ -68,6 +69,7 @@ class Training:
         self._module = module
         self._average = copy.deepcopy(module).requires_grad_(False) if recipe.ema_decay > 0.0 else None
         self._optimizer = make_optimizer(module, recipe)
+        self._learned = learned_convolutions(module)
         self._recipe = recipe
         self._feed = feed
         self._indices = indices
@@ -127,6 +129,7 @@ class Training:
     def _step(self, step: int, images: Tensor, labels: Tensor) -> Tensor:
         """Takes one step of the optimiser and returns the batch's loss, still on the device."""
         recipe = self._recipe
+        condense(self._learned, step, self._num_steps)
         factor = rate_factor(step, self._num_steps, recipe.warmup_epochs * self._steps_per_epoch)
         for group in self._optimizer.param_groups:
             group["lr"] = recipe.learning_rate * factor
@@ -143,7 +146,8 @@ class Training:
             outputs = self._module(inputs)
         smoothing = self._recipe.label_smoothing
         loss = nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=smoothing)
-        torch.autograd.backward(loss)
+        penalty = self._recipe.group_lasso * group_lasso(self._learned) if self._learned else 0.0
+        torch.autograd.backward(loss + penalty)
         return loss.detach()
 
     def _check(self, losses: list[Tensor]) -> None:

@@ -1,5 +1,6 @@
-"""CondenseNets after condensation, as they are used (Huang et al. 2018, Tables 1 to 4).
+"""CondenseNets after condensation, as they are used, and as they are trained (Huang et al. 2018, Tables 1 to 4).
 
+`..._learned` are trained (`search_space.condensing`): learned group convolutions, and the whole classifier.
 Published counts are higher: the authors' counter adds activations, pools and the classifier's bias.
 """
 
@@ -40,6 +41,13 @@ def networks() -> Iterator[tuple[str, Callable[[], Architecture]]]:
         yield f"condensenet{depth}_cifar10", partial(cifar, depth)
     for depth in (86, 182):
         yield f"condensenet{depth}_cifar100", partial(cifar, depth, 100)
+    for groups in (4, 8):
+        yield (
+            f"condensenet74_c{groups}g{groups}_learned",
+            partial(imagenet, groups, condensed_classifier=False, learned=True),
+        )
+    for depth in (86, 182):
+        yield f"condensenet{depth}_cifar10_learned", partial(cifar, depth, learned=True)
 
 
 def _dense(layers: tuple[int, ...], growths: tuple[int, ...], options: CondenseOptions) -> tuple[Stage, ...]:
