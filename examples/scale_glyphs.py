@@ -28,7 +28,7 @@ SETTINGS = {
     "data": {"name": "glyphs", "resolution": 48, "num_samples": 8_000},
     "recipe": {"batch_size": 64},
     "fidelity": {"epochs": 6},
-    "fit": {"budget": 45, "seeds": 3, "largest": 6.0, "divisor": 4},
+    "fit": {"budget": 48, "seeds": 3, "largest": 6.0, "divisor": 4},
     # the same recipe and as many epochs for every size, so that only the size differs from what was fitted
     "grow": {
         "rule": ["compound", "width", "depth", "resolution"],

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import platformdirs
 
-from nas.flags import FLAGS
+from nas.flags import FLAGS, Flag
 from nas.settings import Settings, SettingsError, known_keys, make_settings, read_tables
 
 DEFAULT = "default"
@@ -45,6 +45,7 @@ def resolve(
     *,
     config: Path | None = None,
     folder: Path | None = None,
+    known: Sequence[Flag] = FLAGS,
 ) -> Configuration:
     """Returns the settings that all layers together give.
 
@@ -53,6 +54,7 @@ def resolve(
         environment: normally `os.environ`.
         config: the file named with `--config`; it must exist.
         folder: where `nas.toml` may lie; None takes the working directory.
+        known: the command's flags.
 
     Raises:
         SettingsError: one sentence for each fault, with the layer that it came from.
@@ -64,21 +66,23 @@ def resolve(
         if path is not None and (path.is_file() or path is config):
             _merge(tables, origins, read_tables(path), str(path))
     _merge(tables, origins, _from_environment(environment, origins), "")
-    for flag in FLAGS:
+    for flag in known:
         if (text := flags.get(flag.name)) is not None:
             _put(tables, flag.path, text)
             origins[flag.path] = f"--{flag.name}"
     return Configuration(make_settings(tables, origins=origins), origins)
 
 
-def overlaid(settings: Settings, flags: Mapping[str, str | None]) -> Settings:
-    """Returns `settings` with what `flags` say in its place, checked again.
+def overlaid(
+    settings: Settings, flags: Mapping[str, str | None], *, known: Sequence[Flag] = FLAGS
+) -> Settings:
+    """Returns `settings` with what `flags`, among those that are `known`, say in its place, checked again.
 
     Raises:
         SettingsError: one sentence for each fault.
     """
     tables = settings.model_dump()
-    given = {flag: text for flag in FLAGS if (text := flags.get(flag.name)) is not None}
+    given = {flag: text for flag in known if (text := flags.get(flag.name)) is not None}
     for flag, text in given.items():
         _put(tables, flag.path, text)
     return make_settings(tables, origins={flag.path: f"--{flag.name}" for flag in given})

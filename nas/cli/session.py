@@ -76,12 +76,13 @@ class Session:
     verbose: bool = False
     config: Path | None = None
     flags: Mapping[str, str | None] = field(default_factory=dict)
+    known: Sequence[Flag] = FLAGS  # what the names in `flags` stand for
 
     def configuration(self, file: Path | None = None) -> Configuration:
         """Returns the settings that flags, environment and files give together; `file` is like --config."""
         from nas.config import environment, resolve
 
-        return resolve(self.flags, environment(), config=file or self.config)
+        return resolve(self.flags, environment(), config=file or self.config, known=self.known)
 
     def store(self, *, create: bool = False) -> Store:
         """Returns the open ledger; only a command that writes makes a new one."""
@@ -153,7 +154,7 @@ def verb(
         def run(**values: Any) -> None:
             common = {key: values.pop(key) for key in _COMMON}
             texts = {flag.name: values.pop(_variable(flag)) for flag in flags}
-            function(_session(common, texts), **values)
+            function(_session(common, texts, flags), **values)
 
         parameters = own + [_option(flag) for flag in flags] + [_common(key) for key in _COMMON]
         run.__dict__["__signature__"] = inspect.Signature(
@@ -167,9 +168,9 @@ def verb(
     return register
 
 
-def _session(common: Mapping[str, Any], texts: Mapping[str, str | None]) -> Session:
+def _session(common: Mapping[str, Any], texts: Mapping[str, str | None], known: Sequence[Flag]) -> Session:
     printer = Printer(quiet=common["quiet"], colour=False if common["no_color"] else None)
-    return Session(printer, common["json"], common["verbose"], common["config"], texts)
+    return Session(printer, common["json"], common["verbose"], common["config"], texts, known)
 
 
 def _variable(flag: Flag) -> str:

@@ -135,7 +135,7 @@ def adopt(network: Architecture, settings: Settings, *, name: str = "network") -
         name: of the network, from which the study's is made where `settings.search.study` says none.
 
     Raises:
-        StudyExists: another network, or a search, has the name.
+        StudyExists: a search has the name, or this network with other data or another recipe.
         DataError: the data cannot be used.
 
     Example:
@@ -156,7 +156,7 @@ def adopt(network: Architecture, settings: Settings, *, name: str = "network") -
             store.set_study_state(made.id, "finished")
         except StudyExists:
             found = store.study(study)
-            if found.settings.get(NETWORK) != stored[NETWORK]:
+            if any(found.settings.get(key) != stored[key] for key in (NETWORK, "data", "recipe", "fidelity")):
                 raise
     return study
 

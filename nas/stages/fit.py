@@ -40,7 +40,9 @@ RULE = "rule"  # kind of a stored fit
 FIRST_DESIGN = 12  # networks: as many as a surface with interactions needs
 LEAST_NETWORKS = {"surface": 8, "grid": 2}
 GRID_STEPS = (0.05, 0.1, 0.2, 0.25, 0.4, 0.5)  # the finest whose grid the budget allows is taken
-START_UP = 3.0  # trainings of the baseline that any training costs besides, as in the designs of docs/scaling.md
+START_UP = (
+    3.0  # trainings of the baseline that any training costs besides, as in the designs of docs/scaling.md
+)
 
 
 class SmallBudget(ValueError):

@@ -15,9 +15,9 @@ from nas.evaluation.data import load
 from nas.evaluation.evaluator import served_resolution
 from nas.settings import Fidelity, Recipe, Settings
 from nas.stages.arms import Bench, arm_study
-from nas.stages.baseline import NETWORK, Baseline
+from nas.stages.baseline import NETWORK, Baseline, stored_baseline
 from nas.stages.budget import Budget
-from nas.stages.preparation import stored_settings
+from nas.stages.preparation import restored_settings, stored_settings
 from nas.stages.proposals import ListedSource, Proposal, training_seed
 from nas.stages.rules import Ending, Rules
 from nas.stages.search import SpaceChanged
@@ -75,12 +75,11 @@ class ScaledTraining:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A study of scaled networks of one baseline, and what holds for its trials."""
+    """A study of scaled networks of one baseline."""
 
     study: StudyRecord
     baseline: Baseline
     settings: Settings
-    rules: Rules
 
     def planned(self, store: Store) -> tuple[ScaledTraining, ...]:
         """Returns what is to be trained, as far as it is decided."""
@@ -113,7 +112,7 @@ class Arm:
         """
         trainings = self.planned(bench.store)
         source = ListedSource([self.proposal(training) for training in trainings])
-        rules = dataclasses.replace(self.rules, budget=dataclasses.replace(budget, trials=len(trainings)))
+        rules = self._rules(dataclasses.replace(budget, trials=len(trainings)))
         while len(self.ended(bench.store)) < len(trainings):
             ending = bench.drive(stage, self.study, source, rules, parent=parent)
             if ending.kind != "exhausted" and len(self.ended(bench.store)) < len(trainings):
@@ -141,6 +140,20 @@ class Arm:
             macs, accuracy = trial.costs["macs"], trial.metrics["accuracy"]
             found.append(ScaledPoint(**sizes, cost=macs, value=accuracy, seed=training.repeat))
         return tuple(found)
+
+    def _rules(self, budget: Budget) -> Rules:
+        """Returns what holds for its trials: all are trained to their end, and ranked by accuracy."""
+        search = self.settings.search
+        return Rules(
+            data=self.settings.data,
+            fingerprint=str(self.study.settings["fingerprint"]),
+            recipe=self.settings.recipe,
+            reward=search.make_reward(),
+            rungs=make_rungs("none", max_epochs=1),
+            budget=budget,
+            time_limit_s=search.time_limit_s,
+            max_failures=search.max_failures,
+        )
 
 
 def open_arm(
@@ -175,17 +188,18 @@ def open_arm(
     kept = {key: study.settings[key] for key in (NETWORK, PLAN)}
     store.set_study_settings(study.id, {**study.settings, **stored, **kept})
     store.set_study_state(study.id, "active")
-    rules = Rules(
-        data=served,
-        fingerprint=dataset.fingerprint,
-        recipe=settings.recipe,
-        reward=settings.search.make_reward(),
-        rungs=make_rungs("none", max_epochs=1),
-        budget=Budget(),
-        time_limit_s=settings.search.time_limit_s,
-        max_failures=settings.search.max_failures,
-    )
-    return Arm(store.study(study.name), baseline, settings, rules)
+    return Arm(store.study(study.name), baseline, settings)
+
+
+def stored_arm(store: Store, parent: StudyRecord, name: str) -> Arm:
+    """Returns an arm of a study as it was last worked on.
+
+    Raises:
+        StudyMissing: it was not begun.
+    """
+    study = store.study(f"{parent.name}.{name}")
+    settings = restored_settings(study)
+    return Arm(study, stored_baseline(study.settings, divisor=settings.fit.divisor), settings)
 
 
 def _check_same(study: StudyRecord, stored: Mapping[str, Any]) -> None:

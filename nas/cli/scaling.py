@@ -1,0 +1,435 @@
+"""Commands that scale: fit, grow, committee."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.architectures import load_architecture
+from nas.cli.exits import CommandError, Exit
+from nas.cli.progress import Progress
+from nas.cli.session import Session, verb
+from nas.cli.signals import Interruption, interruptible
+from nas.flags import FIT_FLAGS, GROW_FLAGS, NETWORK_FLAGS, masked
+
+if TYPE_CHECKING:
+    from nas.settings import Settings
+    from nas.stages.arms import Watch
+    from nas.stages.fit import FitReport
+    from nas.stages.forecast import Forecast
+    from nas.stages.grow import Grown, GrowReport
+    from nas.stages.rules import Ending
+    from nas.stages.sweep import Curve, SweepReport
+    from scaling_rules import Committee
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY|ARCH",
+        help="A study's winner, STUDY/NUMBER, a zoo network or a JSON file.",
+        show_default=False,
+    ),
+]
+_FORECAST_COLUMNS = ("rule", "size", "macs", "params", "resolution", "accuracy", "low", "high", "measured")
+_MEMBER_COLUMNS = (
+    *("rule", "size", "trials", "macs", "params", "resolution"),
+    *("expected", "low", "high", "observed", "inside"),
+)
+_COMMITTEE_COLUMNS = ("kind", "names", "mean", "threshold", "macs", "accuracy", "low", "high")
+_ONLY_OF_NETWORKS = frozenset(flag.name for flag in NETWORK_FLAGS)
+_PLACES = ("storage", "artifacts")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `app`."""
+    verb(app, "fit", flags=(*FIT_FLAGS, *NETWORK_FLAGS))(fit)
+    verb(app, "grow", flags=(*GROW_FLAGS, *NETWORK_FLAGS))(grow)
+    verb(app, "committee")(committee)
+
+
+def fit(
+    session: Session,
+    what: What,
+    rule: Annotated[
+        str, typer.Option("--rule", metavar="NAME", help="Only compound is fitted.")
+    ] = "compound",
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep", metavar="DIMENSION=LIST", help="Instead: one dimension alone, such as width=1,1.4,2."
+        ),
+    ] = None,
+) -> None:
+    """Measure scaled variants of a network, and find the rule by which it should grow."""
+    if rule != "compound":
+        raise CommandError(
+            f"only the rule `compound` is fitted, got {rule!r}; grow by another with `nas grow {what} --rule {rule}`"
+        )
+    factors = sweep_factors(sweep or ())
+    study, trial = subject(session, what)
+    again = same_command(session, "fit", [what, *(word for one in sweep or () for word in ("--sweep", one))])
+    places = _places(session)
+    if factors:
+        from nas.stages import sweep as sweeping
+
+        with _running(session, again) as (watch, interruption):
+            swept = sweeping.sweep(
+                study, factors, trial=trial, changes=_changes(session), watch=watch, **places
+            )
+        _show(session, sweep_view(swept), _print_sweep)
+        _conclude(session, swept.ending, interruption, again, [])
+        return
+    from nas.stages import fit as fitting
+
+    with _running(session, again) as (watch, interruption):
+        report = fitting.fit(study, trial=trial, changes=_changes(session), watch=watch, **places)
+    _show(session, fit_view(report), _print_fit)
+    following = [same_command(session, "grow", [report.study, "--phi", "0,1,2"], only=_PLACES)]
+    _conclude(session, report.ending, interruption, again, following)
+
+
+def grow(session: Session, what: What) -> None:
+    """Train the family: the network grown by its fitted rule, or by others beside it."""
+    study, trial = subject(session, what)
+    if trial is not None:
+        raise CommandError(f"a family is of a study's fitted network, got {what!r}; name the study alone")
+    again = same_command(session, "grow", [what])
+
+    from nas.stages import grow as growing
+
+    with _running(session, again) as (watch, interruption):
+        report = growing.grow(study, changes=_changes(session), watch=watch, **_places(session))
+    _show(session, grow_view(report), _print_grow)
+    best = max((one for one in report.members if one.trials), key=lambda one: one.mean or 0.0, default=None)
+    name = f"{report.study}.{growing.GROW}"
+    following = [same_command(session, "trials", [name], only=_PLACES)]
+    if best is not None:
+        following.append(same_command(session, "export", [f"{name}/{best.trials[0]}"], only=_PLACES))
+    _conclude(session, report.ending, interruption, again, following)
+
+
+def committee(
+    session: Session, study: Annotated[str, typer.Argument(metavar="STUDY", help="Whose family was grown.")]
+) -> None:
+    """Show which ensembles and cascades of a family's members no other beats in cost and accuracy."""
+    with session.store() as store:
+        from nas.stages.committee import committees
+        from nas.stages.grow import GROW
+        from nas.stages.scaled_trainings import stored_arm
+
+        found = committees(store, stored_arm(store, store.study(study), GROW))
+    session.rows([committee_view(one) for one in found], columns=_COMMITTEE_COLUMNS)
+
+
+def subject(session: Session, what: str) -> tuple[str, int | None]:
+    """Returns the study that `what` names, made of a network where it is one, and the number of a trial."""
+    from search_space import reference_names
+
+    if Path(what).is_file() or what in reference_names() or what.endswith(".json"):
+        return _adopted(session, what), None
+    given = [name for name in sorted(_ONLY_OF_NETWORKS) if session.flags.get(name)]
+    given += ["study"] if session.flags.get("study") else []
+    if given:
+        raise CommandError(
+            f"a study has its own name, data and recipe, got --{given[0]} with {what!r};"
+            " leave it out, or name a network"
+        )
+    name, _, number = what.rpartition("/")
+    is_trial = bool(name) and number.isascii() and number.isdigit()
+    with session.store() as store:
+        study = store.study(name if is_trial else what)
+    return study.name, int(number) if is_trial else None
+
+
+def sweep_factors(texts: Sequence[str]) -> dict[str, list[float]]:
+    """Returns what `--sweep width=1,1.4 --sweep depth=2` asks for.
+
+    Raises:
+        CommandError: a text is no dimension with factors.
+    """
+    factors: dict[str, list[float]] = {}
+    for text in texts:
+        dimension, _, values = text.partition("=")
+        try:
+            numbers = [float(word) for word in values.split(",")]
+        except ValueError:
+            raise CommandError(
+                f"a sweep must be DIMENSION=NUMBER,NUMBER,..., got {text!r}; write for example width=1,1.4,1.8"
+            ) from None
+        factors.setdefault(dimension.strip(), []).extend(numbers)
+    return factors
+
+
+def same_command(session: Session, name: str, words: Sequence[str], *, only: Sequence[str] = ()) -> str:
+    """Returns a command with this call's flags, as it can be typed; passwords are left out.
+
+    Args:
+        session: of this call.
+        name: of the command.
+        words: its arguments and options.
+        only: the flags to repeat; all when left out.
+    """
+    line = ["nas", name, *words]
+    if session.config is not None:
+        line += ["--config", str(session.config)]
+    for flag, text in session.flags.items():
+        if text and (not only or flag in only):
+            line += [f"--{flag}", str(masked(text))]
+    return shlex.join(line)
+
+
+def fit_view(report: FitReport) -> dict[str, Any]:
+    """Returns what `nas fit --json` prints."""
+    found = report.fit
+    view: dict[str, Any] = {
+        "study": report.study,
+        "baseline": {"digest": report.baseline.architecture.digest, "origin": report.baseline.origin},
+        "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
+        "fit": report.id,
+        "num_failed": report.num_failed,
+        "device_seconds": report.device_seconds,
+        "forecasts": [forecast_view(one) for one in report.forecasts],
+    }
+    if found is None:
+        return view | {"rule": None}
+    stored = json.loads(found.to_json())
+    return view | {
+        "method": found.method,
+        "rule": stored["rule"] | {"equation": found.rule.equation},
+        "parameters": stored["parameters"],
+        "verdict": found.verdict,
+        "comparisons": stored["comparisons"],
+        "region": found.region,
+        "cost_exponents": stored["cost_exponents"],
+        "noise": found.noise,
+        "lack_of_fit": found.lack_of_fit,
+        "level": found.level,
+        "num_trainings": len(found.points),
+        "num_networks": len({(p.depth, p.width, p.resolution) for p in found.points}),
+        "points": stored["points"],
+    }
+
+
+def sweep_view(report: SweepReport) -> dict[str, Any]:
+    """Returns what `nas fit --sweep --json` prints."""
+    return {
+        "study": report.study,
+        "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
+        "device_seconds": report.device_seconds,
+        "curves": [_curve_view(curve) for curve in report.curves],
+    }
+
+
+def grow_view(report: GrowReport) -> dict[str, Any]:
+    """Returns what `nas grow --json` prints."""
+    return {
+        "study": report.study,
+        "baseline": {"digest": report.baseline.architecture.digest, "origin": report.baseline.origin},
+        "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
+        "epochs": report.epochs,
+        "fit": report.fit,
+        "members": [_member_view(one) for one in report.members],
+        "committees": [committee_view(one) for one in report.committees],
+        "num_failed": report.num_failed,
+        "device_seconds": report.device_seconds,
+    }
+
+
+def forecast_view(one: Forecast) -> dict[str, Any]:
+    """Returns one size and what is expected of it."""
+    factors = {"depth": one.member.depth, "width": one.member.width, "resolution": one.member.resolution}
+    return {
+        "rule": one.rule,
+        "size": one.size,
+        "multipliers": factors,
+        "macs": one.macs,
+        "params": one.params,
+        "resolution": one.resolution,
+        "target_met": one.member.met,
+        "accuracy": one.accuracy,
+        "low": one.low,
+        "high": one.high,
+        "measured": not one.is_beyond,
+    }
+
+
+def committee_view(one: Committee) -> dict[str, Any]:
+    """Returns one committee as a line of the table."""
+    view = dataclasses.asdict(one)
+    view["macs"] = round(view.pop("cost"))
+    view["threshold"] = one.threshold if one.kind == "cascade" else None
+    view["mean"] = one.mean if one.kind != "single" else None
+    return view | {"names": list(one.names)}
+
+
+def _adopted(session: Session, what: str) -> str:
+    """Returns the study that is made of a network; a reference network takes the size of the data's images."""
+    from nas.stages.baseline import adopt
+
+    settings = session.configuration().settings
+    name, network = load_architecture(what)
+    if not Path(what).is_file():
+        side = settings.fidelity.resolution or settings.data.resolution
+        network = dataclasses.replace(network, resolution=side)
+    return adopt(network, settings, name=name)
+
+
+@contextmanager
+def _running(session: Session, again: str) -> Iterator[tuple[Watch, Interruption]]:
+    """Shows progress and turns Ctrl-C into a wish to stop, while a stage runs."""
+    from nas.stages.arms import Watch
+
+    with interruptible(session.printer, again) as interruption, Progress(session.printer) as progress:
+        yield (
+            Watch(plan=progress.plan, progress=progress.update, should_stop=interruption),
+            interruption,
+        )
+
+
+def _changes(session: Session) -> Callable[[Settings], Settings]:
+    """Returns what this call's flags change in the settings of a study."""
+    from nas.config import overlaid
+
+    known = [flag for flag in session.known if flag.name not in {*_ONLY_OF_NETWORKS, *_PLACES, "study"}]
+    return lambda settings: overlaid(settings, session.flags, known=known)
+
+
+def _places(session: Session) -> dict[str, Any]:
+    found = session.configuration()
+    return {"storage": found.storage, "artifacts": found.settings.search.artifacts}
+
+
+def _member_view(one: Grown) -> dict[str, Any]:
+    expected = forecast_view(one.forecast)
+    expected["expected"] = expected.pop("accuracy")
+    return expected | {
+        "trials": list(one.trials),
+        "accuracies": list(one.accuracies),
+        "observed": one.mean,
+        "inside": one.num_hits,
+        "weights": list(one.weights),
+    }
+
+
+def _curve_view(curve: Curve) -> dict[str, Any]:
+    law = curve.law
+    return {
+        "dimension": curve.dimension,
+        "points": [dataclasses.asdict(point) for point in curve.points],
+        "law": None if law is None else str(law.law),
+        "limit": None if law is None else law.law.limit,
+        "saturation": None if law is None else law.law.saturation(),
+        "parameters": [] if law is None else [dataclasses.asdict(one) for one in law.parameters],
+        "why": curve.why,
+    }
+
+
+def _show(session: Session, view: Mapping[str, Any], show: Any) -> None:
+    if session.json:
+        session.printer.json(view)
+    else:
+        show(session, view)
+
+
+def _print_fit(session: Session, view: Mapping[str, Any]) -> None:
+    printer = session.printer
+    if view["rule"] is None:
+        printer.message("too few trainings have ended for a fit")
+        return
+    facts = {
+        one["name"]: f"{one['value']:.3f}  ({one['low']:.3f} to {one['high']:.3f})"
+        for one in view["parameters"]
+    }
+    facts |= {"rule": view["rule"]["equation"], "verdict": view["verdict"]}
+    facts |= {
+        "left": f"{view['region']:.1%} of all rules, jointly",
+        "noise": f"{view['noise']:.4f} of one training; {view['num_trainings']} of {view['num_networks']} networks",
+    }
+    if view["lack_of_fit"] < 0.01:
+        facts["misses"] = "more than noise explains; they count as noise"
+    printer.facts(
+        facts, title=f"fit of {view['study']} ({view['baseline']['origin']}, by the {view['method']})"
+    )
+    rows = [
+        {
+            "against": one["name"],
+            "gain": one["gain"],
+            "low": one["low"],
+            "high": one["high"],
+            "sure": one["distinguishable"],
+        }
+        for one in view["comparisons"]
+    ]
+    if rows:
+        printer.table(rows, columns=("against", "gain", "low", "high", "sure"), title="at equal cost")
+    if view["forecasts"]:
+        printer.table(
+            view["forecasts"], columns=_FORECAST_COLUMNS, title="to be expected of one training like these"
+        )
+
+
+def _print_sweep(session: Session, view: Mapping[str, Any]) -> None:
+    rows = [
+        {
+            "dimension": curve["dimension"],
+            **point,
+            "mean": sum(point["accuracies"]) / len(point["accuracies"]),
+        }
+        for curve in view["curves"]
+        for point in curve["points"]
+    ]
+    session.printer.table(rows, columns=("dimension", "factor", "built", "macs", "mean", "accuracies"))
+    for curve in view["curves"]:
+        if curve["law"] is None:
+            session.printer.data(f"{curve['dimension']}: no law, because {curve['why']}")
+        else:
+            session.printer.data(
+                f"{curve['dimension']}: {curve['law']}; 90 % of what is lacking is gained after"
+                f" {curve['saturation']:.3g} times the MACs"
+            )
+
+
+def _print_grow(session: Session, view: Mapping[str, Any]) -> None:
+    rows = []
+    for one in view["members"]:
+        tried = len(one["accuracies"])
+        inside = None if one["inside"] is None or not tried else f"{one['inside']} of {tried}"
+        rows.append({**one, "inside": inside})
+    title = f"family of {view['study']} ({view['baseline']['origin']}), {view['epochs']} epochs"
+    session.rows(rows, columns=_MEMBER_COLUMNS, title=title)
+    for one in view["members"]:
+        if not one["target_met"]:
+            session.printer.message(
+                f"{one['rule']} {one['size']}: rounding allows no nearer than {one['macs']:,} MACs"
+            )
+    if len(view["committees"]) > 1:
+        session.printer.table(
+            view["committees"],
+            columns=_COMMITTEE_COLUMNS,
+            title="none beaten, on half of the validation images",
+        )
+
+
+def _conclude(
+    session: Session, ending: Ending, interruption: Interruption, again: str, following: Sequence[str]
+) -> None:
+    """Says why it ended and what can be done next, and ends with the code that fits."""
+    session.printer.message(f"{ending.kind}: {ending.reason}")
+    if ending.kind == "stopped":
+        session.printer.message(f"go on with: {again}")
+        raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
+    for line in following:
+        session.printer.message(f"next: {line}")
+    if ending.kind == "failures":
+        raise CommandError(
+            f"a stage must have at most as many failed trials as allowed, got more: {ending.reason};"
+            " look at `nas trials --state failed`, then go on with a higher --max-failures",
+            Exit.TOO_MANY_FAILURES,
+        )
