@@ -146,8 +146,8 @@ class Training:
             outputs = self._module(inputs)
         smoothing = self._recipe.label_smoothing
         loss = nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=smoothing)
-        penalty = self._recipe.group_lasso * group_lasso(self._learned) if self._learned else 0.0
-        torch.autograd.backward(loss + penalty)
+        strength = self._recipe.group_lasso if self._learned else 0.0
+        torch.autograd.backward(loss + strength * group_lasso(self._learned) if strength else loss)
         return loss.detach()
 
     def _check(self, losses: list[Tensor]) -> None:
