@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from nas.cli import architectures, configuration, databases, doctor, exporting, searching, studies
+from nas.cli import (
+    architectures,
+    configuration,
+    databases,
+    doctor,
+    exporting,
+    scaling,
+    searching,
+    studies,
+)
 from nas.cli.exits import Exit, Report, report
 from nas.cli.printing import Printer
 
@@ -23,7 +32,7 @@ app = typer.Typer(
     help="Find a small network under an accuracy-and-cost reward, and keep every measurement.",
     epilog="Start: nas search --data digits --target 5M --trials 40. Then: nas best, nas export.",
 )
-for module in (configuration, searching, studies, architectures, exporting, databases, doctor):
+for module in (configuration, searching, scaling, studies, architectures, exporting, databases, doctor):
     module.register(app)
 
 
