@@ -17,12 +17,22 @@ from sqlalchemy.engine import Connection, Row
 from runs import metrics, stages, studies, trials
 from runs.database import Database
 from runs.errors import TrialMissing
-from runs.records import ArtifactRecord, AttemptRecord, FitRecord, RunRecord, Spent, StudyRecord, TrialRecord
-from runs.schema import COUNTERS, evaluation, metric, result, study, trial
+from runs.records import (
+    ArtifactRecord,
+    AttemptRecord,
+    FitRecord,
+    RunRecord,
+    Spent,
+    StudyRecord,
+    TrialRecord,
+    Value,
+)
+from runs.schema import COUNTERS, artifact, evaluation, metric, result, study, trial
 from runs.states import FailureClass, TrialState
 from runs.text import load
 
 CHUNK = 20_000  # narrow rows read at once
+MAX_NUMBERS = 500  # in one statement: databases bound its parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +80,9 @@ class Browsing:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def heads(self) -> list[Head]:
-        """Returns all studies, oldest first."""
-        return self._database.read(_heads)
+    def heads(self, study_id: int | None = None) -> list[Head]:
+        """Returns all studies, oldest first, or the one of this id."""
+        return self._database.read(lambda connection: _heads(connection, study_id))
 
     def revision(self, study_id: int) -> int | None:
         """Returns what rises with every change to a study or its trials; None: there is no such study (any more)."""
@@ -118,6 +128,10 @@ class Browsing:
         """Returns the tries at these trials, by their beginning."""
         return self._database.read(lambda connection: trials.attempts_of(connection, trial_ids))
 
+    def choices(self, study_id: int, numbers: Sequence[int]) -> dict[int, dict[str, Value]]:
+        """Returns what was chosen for the trials with these numbers."""
+        return self._database.read(lambda connection: _choices(connection, study_id, numbers))
+
     def metric_names(self, trial_ids: Sequence[int]) -> list[str]:
         """Returns which per-step metrics these trials have."""
         statement = sa.select(metric.c.name).where(metric.c.trial_id.in_(trial_ids)).distinct()
@@ -151,6 +165,16 @@ class Browsing:
         """Returns the artifacts of a trial, oldest first."""
         return self._database.read(lambda connection: stages.artifacts_of(connection, trial_id))
 
+    def exporting_studies(self) -> set[int]:
+        """Returns the ids of the studies of which anything was exported."""
+        statement = (
+            sa.select(trial.c.study_id)
+            .join_from(artifact, trial, artifact.c.trial_id == trial.c.id)
+            .where(artifact.c.kind == "export")
+            .distinct()
+        )
+        return self._database.read(lambda connection: set(connection.scalars(statement)))
+
     def artifact(self, artifact_id: str) -> ArtifactRecord | None:
         """Returns one artifact by its id; None: there is none."""
         return self._database.read(lambda connection: stages.artifact_by_id(connection, artifact_id))
@@ -160,7 +184,8 @@ class Browsing:
         return self._database.read(lambda connection: trials.document(connection, digest))
 
 
-def _heads(connection: Connection) -> list[Head]:
+def _heads(connection: Connection, study_id: int | None) -> list[Head]:
+    statement = _HEADS if study_id is None else _HEADS.where(study.c.id == study_id)
     return [
         Head(
             id=row.id,
@@ -176,7 +201,7 @@ def _heads(connection: Connection) -> list[Head]:
             device_seconds=row.device_seconds,
             last_change=row.last_change,
         )
-        for row in connection.execute(_HEADS)
+        for row in connection.execute(statement)
     ]
 
 
@@ -204,6 +229,16 @@ def _glances(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Glance]:
     )
     columns[13:] = [objectives, costs, [value or {} for value in values]]
     return list(map(Glance._make, zip(*columns, strict=True)))
+
+
+def _choices(connection: Connection, study_id: int, numbers: Sequence[int]) -> dict[int, dict[str, Value]]:
+    found: dict[int, dict[str, Value]] = {}
+    for begin in range(0, len(numbers), MAX_NUMBERS):
+        part = sa.select(trial.c.number, trial.c.choices).where(
+            trial.c.study_id == study_id, trial.c.number.in_(numbers[begin : begin + MAX_NUMBERS])
+        )
+        found |= {row.number: load(row.choices) for row in connection.execute(part)}
+    return found
 
 
 def _measured(connection: Connection, digest: str, limit: int) -> list[tuple[int, int, TrialRecord]]:

@@ -1,0 +1,254 @@
+"""The dashboard as one WSGI application: Dash inside, Optuna Dashboard beside it, the door in front."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
+from dash.development.base_component import Component
+from flask import Flask
+
+from dashboards import files, zipped
+from dashboards.drawing.components import aria, data
+from dashboards.info.words import clock
+from dashboards.optuna_mount import MAX_TRIALS, OptunaMount
+from dashboards.pages import router
+from dashboards.security import Door, Policy
+from dashboards.site import Site
+from dashboards.wsgi import Application
+from runs.errors import LedgerError
+
+TICK_MS = 1_000
+BEAT_S = 3  # how often running curves and leases are drawn again, which raise no revision
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <title>{%title%}</title>
+    {%favicon%}
+    {%css%}
+  </head>
+  <body>
+    {%app_entry%}
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
+logger = logging.getLogger(__name__)
+
+
+def make_application(
+    site: Site, policy: Policy, *, make_optuna: Callable[[], Application] | None = None
+) -> Application:
+    """Returns what a WSGI server serves.
+
+    Args:
+        site: what the pages are given.
+        policy: of the door.
+        make_optuna: makes Optuna Dashboard's application on the same storage; None leaves it out.
+    """
+    app = make_dash(site)
+    hashes = tuple(app.csp_hashes())
+    inner: Application = app.server.wsgi_app
+    if make_optuna is not None:
+        inner = OptunaMount(inner, make_optuna, lambda: too_heavy(site))
+    guarded = Policy(policy.token, policy.hosts, hashes, policy.prefix, policy.is_encrypted, policy.cookie)
+    return zipped.Zipped(_Unprefixed(Door(inner, guarded), policy.prefix))
+
+
+def make_dash(site: Site) -> Dash:
+    """Returns the Dash application; its pages read when they are asked for."""
+    server = Flask(__name__)
+    app = Dash(
+        __name__,
+        server=cast(
+            Any, server
+        ),  # Dash's own annotation leaves out the one case that its documentation names
+        assets_folder=str(Path(__file__).parent / "assets"),
+        requests_pathname_prefix=site.prefix,
+        routes_pathname_prefix="/",
+        index_string=INDEX,
+        title=router.TITLE,
+        update_title="",
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "color-scheme", "content": "light dark"},
+        ],
+        on_error=_tell,
+        enable_mcp=False,
+        add_log_handler=False,
+    )
+    app.layout = lambda: _shell(site)
+    files.register(server, site)
+    router.register(app, site)
+    _register(app, site)
+    return app
+
+
+def too_heavy(site: Site) -> str | None:
+    """Returns why Optuna Dashboard is switched off; None: it is not."""
+    largest = max(site.reader.browse.heads(), key=lambda head: head.num_trials, default=None)
+    if largest is None or largest.num_trials <= MAX_TRIALS:
+        return None
+    return (
+        f"Optuna Dashboard is switched off for this storage: {largest.name} has {largest.num_trials:,} trials, and it"
+        f" loads all of a study into the browser, which above {MAX_TRIALS:,} takes minutes. Ours shows them all."
+    )
+
+
+class _Unprefixed:
+    """Takes the proxy's prefix off the path, where the proxy has left it on."""
+
+    def __init__(self, inner: Application, prefix: str) -> None:
+        self._inner, self._prefix = inner, prefix.rstrip("/")
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ.get("PATH_INFO", "")
+        if self._prefix and (path == self._prefix or path.startswith(self._prefix + "/")):
+            environ = environ | {"PATH_INFO": path[len(self._prefix) :] or "/"}
+        return self._inner(environ, start_response)
+
+
+def _shell(site: Site) -> Component:
+    """Returns what stands around every page."""
+    optuna = [html.A("Optuna Dashboard", href="/optuna")] if site.has_optuna else []
+    return html.Div(
+        [
+            html.A("Skip to the content", href="#main", className="skip"),
+            html.Header(
+                [
+                    dcc.Link(
+                        [html.Span("◆", **aria(hidden="true")), " nas"],
+                        href=site.link("/"),
+                        className="brand",
+                    ),
+                    html.Div(site.reader.store.url_safe, className="storage"),
+                    html.Div(
+                        [
+                            *optuna,
+                            html.Button(
+                                "Theme",
+                                type="button",
+                                className="plain",
+                                **data(theme_switch="1"),
+                                **aria(label="Switch between light and dark"),
+                            ),
+                        ],
+                        className="links",
+                    ),
+                    html.Div(id="live", className="live", role="status", **data(beat="0")),
+                ],
+                className="top",
+            ),
+            html.Div(id="banner", role="alert"),
+            html.Div(id="navigation"),
+            html.Main(html.Div("Loading …", className="loading"), id="main", tabIndex=-1),
+            dcc.Location(id="url", refresh="callback-nav"),
+            dcc.Interval(id="tick", interval=TICK_MS),
+            dcc.Store(id="pulse"),
+            dcc.Store(id="title"),
+            dcc.Store(id="title-set"),
+        ],
+        className="site",
+    )
+
+
+def _register(app: Dash, site: Site) -> None:
+    @app.callback(
+        Output("main", "children"),
+        Output("navigation", "children"),
+        Output("title", "data"),
+        Input("url", "pathname"),
+    )
+    def show(address: str | None) -> tuple[Component, Component, str]:
+        return router.content(site, site.path(address))
+
+    set_title = cast(Any, app.clientside_callback)  # Dash has no annotation for it
+    set_title(ClientsideFunction("site", "title"), Output("title-set", "data"), Input("title", "data"))
+
+    @app.callback(
+        Output("pulse", "data"),
+        Output("live", "children"),
+        Output("banner", "children"),
+        Output("live", "data-beat"),
+        Input("tick", "n_intervals"),
+        State("url", "pathname"),
+        State("pulse", "data"),
+        State("live", "children"),
+        State("banner", "children"),
+    )
+    def tick(
+        count: int | None, address: str | None, known: Mapping[str, Any] | None, live: Any, banner: Any
+    ) -> tuple[Any, ...]:
+        pulse, text, warning = beat(site, site.path(address), known)
+        return (
+            no_update if pulse == known else pulse,
+            no_update if text == live else text,
+            no_update if warning == banner else warning,
+            str(count or 0),
+        )
+
+
+def beat(site: Site, path: str, known: Mapping[str, Any] | None) -> tuple[dict[str, Any], str, str]:
+    """Returns what a page must know to refresh itself, how live it is, and what is wrong.
+
+    Args:
+        site: the dashboard.
+        path: of the page.
+        known: what was returned the last time.
+    """
+    match = router.found(path)
+    study_id = match[1].get("study_id") if match else None
+    try:
+        if study_id is None:
+            heads = site.reader.browse.heads()
+            whole = all((one := site.reader.known(head.id)) is not None and one.is_whole for head in heads)
+            total = sum(head.revision for head in heads)
+            pulse = {
+                "page": path,
+                "revision": total,
+                "num_studies": len(heads),
+                "whole": whole,
+                "beat": 0 if whole else _beat(site),
+            }
+        else:
+            revision = site.reader.browse.revision(study_id)
+            if revision is None:
+                return (
+                    {"page": path, "gone": True},
+                    "Gone",
+                    "This study was deleted. What you see is its last state.",
+                )
+            reading = site.reader.read(study_id)
+            moving = not reading.is_whole or site.reader.is_moving(study_id)
+            pulse = {
+                "page": path,
+                "study": study_id,
+                "revision": revision,
+                "whole": reading.is_whole,
+                "beat": _beat(site) if moving else 0,
+            }
+    except LedgerError as error:
+        since = (known or {}).get("away") or site.reader.now()
+        return dict(known or {}) | {"away": since}, "Away", f"No answer since {clock(since)}: {error}"
+    changed = known is None or any(known.get(key) != pulse[key] for key in ("page", "revision"))
+    seen = site.reader.now() if known is None or changed else float(known.get("changed", 0.0))
+    pulse["changed"] = seen
+    return pulse, f"Live · last change seen {clock(seen)[11:19]} UTC", ""
+
+
+def _beat(site: Site) -> int:
+    return int(site.reader.now() // BEAT_S)
+
+
+def _tell(error: Exception) -> None:
+    """Shows a callback's failure on the page: a sentence of ours, or that something is wrong with the page."""
+    if isinstance(error, LedgerError):
+        set_props("banner", {"children": str(error)})
+        return
+    logger.exception("a page's callback failed", exc_info=error)
+    set_props("banner", {"children": "Something on this page went wrong; the server's log has the details."})

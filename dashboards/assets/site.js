@@ -1,0 +1,50 @@
+// The few things that a page must do by itself: its title, its theme, saving charts, copying, and noticing silence.
+(function () {
+  "use strict";
+  const root = document.documentElement;
+  const stored = (() => { try { return localStorage.getItem("nas-theme"); } catch { return null; } })();
+  const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const apply = () => { root.dataset.agThemeMode = dark() ? "dark" : "light"; };
+  if (stored) root.dataset.theme = stored;
+  apply();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    site: { title: (text) => { document.title = text || "nas"; return text; } },
+  });
+
+  function save(button) {
+    const host = document.getElementById(button.dataset.chart);
+    const plot = host && host.querySelector(".js-plotly-plot");
+    if (!plot || !window.Plotly) return;
+    const layout = Object.assign({}, plot.layout, { paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff" });
+    window.Plotly.downloadImage({ data: plot.data, layout: layout }, {
+      format: button.dataset.save, filename: button.dataset.chart,
+      width: Math.max(plot.clientWidth, 700), height: Math.max(plot.clientHeight, 400), scale: button.dataset.save === "png" ? 2 : 1,
+    });
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.save) save(button);
+    if (button.dataset.themeSwitch) {
+      root.dataset.theme = dark() ? "light" : "dark";
+      try { localStorage.setItem("nas-theme", root.dataset.theme); } catch { /* a private window keeps nothing */ }
+      apply();
+    }
+    if (button.dataset.copy) {
+      const text = document.getElementById(button.dataset.copy).textContent;
+      navigator.clipboard.writeText(text).then(() => { button.textContent = "Copied"; setTimeout(() => { button.textContent = "Copy"; }, 1500); });
+    }
+  });
+
+  let beat = null, since = Date.now();
+  setInterval(() => {
+    const live = document.getElementById("live");
+    if (!live) return;
+    if (live.dataset.beat !== beat) { beat = live.dataset.beat; since = Date.now(); }
+    root.classList.toggle("silent", !document.hidden && Date.now() - since > 8000);
+  }, 1000);
+  document.addEventListener("visibilitychange", () => { since = Date.now(); });
+})();

@@ -1,0 +1,119 @@
+"""Which address is which page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dash import Dash, dcc, html
+from dash.development.base_component import Component
+
+from dashboards.drawing.components import Node, aria, empty
+from dashboards.pages import search, studies
+from dashboards.site import Site
+from runs.errors import LedgerError, StudyMissing, TrialMissing
+
+TITLE = "nas"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One kind of address.
+
+    Args:
+        pattern: of the path, with a group for each argument of `layout`.
+        title: of the window.
+        layout: makes the page.
+        tab: which of a study's tabs it belongs to.
+    """
+
+    pattern: str
+    title: str
+    layout: Callable[..., Component]
+    tab: str = ""
+    numbers: tuple[str, ...] = field(default=("study_id", "number"))
+
+
+PAGES: tuple[Page, ...] = (
+    Page(r"/", "Studies", studies.layout),
+    Page(r"/s/(?P<study_id>\d{1,12})", "Search", search.layout, tab=""),
+)
+TABS = (("", "Search"),)
+
+
+def register(app: Dash, site: Site) -> None:
+    """Adds the callbacks of all pages."""
+    for module in (studies, search):
+        module.register(app, site)
+
+
+def found(path: str) -> tuple[Page, dict[str, Any]] | None:
+    """Returns the page at a path and the arguments of its layout; None: there is none."""
+    for page in PAGES:
+        match = re.fullmatch(page.pattern, path)
+        if match:
+            given = match.groupdict()
+            return page, {key: int(text) if key in page.numbers else text for key, text in given.items()}
+    return None
+
+
+def content(site: Site, path: str) -> tuple[Component, Component, str]:
+    """Returns a page, the navigation above it and its title; a sentence where it cannot be shown."""
+    match = found(path)
+    if match is None:
+        return (
+            empty("There is no such page", dcc.Link("All studies", href=site.link("/"))),
+            html.Span(),
+            TITLE,
+        )
+    page, given = match
+    study_id = given.get("study_id")
+    try:
+        name = site.reader.head(study_id).name if study_id is not None else ""
+        return page.layout(site, **given), _navigation(site, study_id, name, page), _title(page, name)
+    except StudyMissing:
+        back: Node = dcc.Link("All studies", href=site.link("/"))
+        return (
+            empty("This study is not here", ["It was deleted, or never was in this storage. ", back]),
+            html.Span(),
+            TITLE,
+        )
+    except TrialMissing as error:
+        back = dcc.Link("all trials", href=site.link(f"/s/{study_id}/trials"))
+        return (
+            empty("This trial is not here", [f"{error}: see ", back, "."]),
+            _navigation(site, study_id, "", page),
+            TITLE,
+        )
+    except LedgerError as error:
+        sentence = f"{error}. This page tries again by itself."
+        return empty("The storage does not answer", sentence), html.Span(), TITLE
+
+
+def _title(page: Page, name: str) -> str:
+    return " · ".join(part for part in (page.title, name, TITLE) if part)
+
+
+def _navigation(site: Site, study_id: int | None, name: str, page: Page) -> Component:
+    if study_id is None:
+        return html.Span()
+    links = []
+    for tab, title in TABS:
+        here = aria(current="page") if tab == page.tab else {}
+        href = site.link(f"/s/{study_id}" + (f"/{tab}" if tab else ""))
+        links.append(html.Li(html.Span(dcc.Link(title, href=href), **here)))
+    return html.Div(
+        [
+            html.Div(
+                [
+                    dcc.Link("Studies", href=site.link("/")),
+                    html.Span(" / ", **aria(hidden="true")),
+                    html.H1(name),
+                ],
+                className="crumbs",
+            ),
+            html.Nav(html.Ul(links), className="tabs", **aria(label="Parts of the study")),
+        ]
+    )

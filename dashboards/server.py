@@ -1,0 +1,137 @@
+"""Serves the dashboard: on this machine's loopback unless told otherwise, a thread for each request."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from dashboards.app import make_application
+from dashboards.security import LOOPBACK, Policy, new_token
+from dashboards.site import Site
+from dashboards.wsgi import Application
+
+PORT = 8050
+TRIES = 20  # ports that are tried from PORT on, where none was asked for
+
+
+class BadAddress(ValueError):
+    """An address at which the dashboard may not or cannot be served."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the dashboard is served, and for whom.
+
+    Args:
+        host: to bind; another than loopback needs a token of the user's own and the names it may be called by.
+        port: None takes the first free one from PORT on.
+        token: None makes a new one.
+        allowed_hosts: names in the Host header that are ours besides loopback.
+        is_encrypted: whether visitors come over TLS, through a proxy.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    token: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    is_encrypted: bool = False
+
+    def check(self) -> None:
+        """Raises BadAddress where the dashboard would be open to others without their having been named."""
+        if self.host not in ("127.0.0.1", "localhost", "::1") and not (self.token and self.allowed_hosts):
+            raise BadAddress(
+                f"the dashboard must be bound to this machine's loopback, got {self.host!r}; to serve others, give a"
+                " token of your own with --token-file and every name they call it by with --allow-host"
+            )
+        if self.token is not None and len(self.token) < 32:
+            raise BadAddress(
+                f"a token must have at least 32 characters, got {len(self.token)};"
+                " make one with `openssl rand -hex 32`"
+            )
+
+
+class Server:
+    """A dashboard that is bound, and served by `serve` until `close`.
+
+    Example:
+        >>> server = Server(Site(reader), Address())  # doctest: +SKIP
+        >>> server.url  # doctest: +SKIP
+        'http://127.0.0.1:8050/?token=...'
+    """
+
+    def __init__(
+        self, site: Site, address: Address, *, make_optuna: Callable[[], Application] | None = None
+    ) -> None:
+        address.check()
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # its request log would hold the token
+        self.token = address.token or new_token()
+        bound = _bound(address.host, address.port)
+        self.port = int(bound.getsockname()[1])
+        policy = Policy(
+            self.token,
+            (*LOOPBACK, *(host.lower() for host in address.allowed_hosts)),
+            prefix=site.prefix,
+            is_encrypted=address.is_encrypted,
+            cookie=f"nas_dashboard_{self.port}",
+        )
+        application = make_application(site, policy, make_optuna=make_optuna)
+        self._host, self._prefix = address.host, site.prefix
+        self._server: BaseWSGIServer = make_server(
+            address.host, self.port, application, threaded=True, request_handler=_Handler, fd=bound.fileno()
+        )
+        self._socket = bound
+
+    @property
+    def url(self) -> str:
+        """Returns the address with the token, to be shown once to the person who started it."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}{self._prefix}?token={self.token}"
+
+    def serve(self) -> None:
+        """Answers requests until `close` is called from another thread, or the process is interrupted."""
+        self._server.serve_forever(poll_interval=0.2)
+
+    def close(self) -> None:
+        """Stops serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._socket.close()
+
+
+class _Handler(WSGIRequestHandler):
+    """Keeps connections open between requests, and keeps what they ask for out of logs."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 60  # seconds that a silent connection may hold its thread
+    server_version, sys_version = "nas", ""
+
+    def version_string(self) -> str:
+        return self.server_version
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Says nothing: a request line may hold the token."""
+
+
+def _bound(host: str, port: int | None) -> socket.socket:
+    """Returns a listening socket at the port, or at the first free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reason = ""
+    for candidate in [port] if port is not None else [*range(PORT, PORT + TRIES), 0]:
+        tried = socket.socket(family, socket.SOCK_STREAM)
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, candidate))
+            tried.listen(128)
+            return tried
+        except OSError as error:
+            tried.close()
+            reason = error.strerror or str(error)
+    raise BadAddress(
+        f"the dashboard must get a free port, got {reason!r} at {host}:{port}; give another --port"
+    )
