@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from nas.cli import (
     architectures,
     configuration,
+    dashboard,
     databases,
     doctor,
     exporting,
@@ -32,7 +33,17 @@ app = typer.Typer(
     help="Find a small network under an accuracy-and-cost reward, and keep every measurement.",
     epilog="Start: nas search --data digits --target 5M --trials 40. Then: nas best, nas export.",
 )
-for module in (configuration, searching, scaling, studies, architectures, exporting, databases, doctor):
+for module in (
+    configuration,
+    searching,
+    scaling,
+    studies,
+    architectures,
+    exporting,
+    dashboard,
+    databases,
+    doctor,
+):
     module.register(app)
 
 
