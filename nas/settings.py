@@ -103,7 +103,7 @@ class Recipe(_Table):
     )
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="before the classifier")
     drop_path: float = Field(
-        0.0, ge=0.0, lt=1.0, description="stochastic depth of the last block, linear from zero at the first"
+        0.0, ge=0.0, lt=1.0, description="chance of dropping the last block (stochastic depth), linear in its place"
     )
     group_lasso: float = Field(
         0.0, ge=0.0, description="weight of CondenseNet's regulariser; no effect on other networks"

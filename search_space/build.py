@@ -47,9 +47,11 @@ def build(
     Args:
         architecture: what to build.
         input_shape: (channels, height, width) in pixels; matters only where the image is not pooled to a
-        fixed size. dropout: chance in [0, 1) that a value before a linear layer is zeroed. drop_path: chance
-        in [0, 1) that the last residual branch is dropped, falling linearly to 0 at the first
-            (Huang et al. 2016, section 3); or one chance per block of the stages.
+            fixed size.
+        dropout: chance in [0, 1) that a value before a linear layer is zeroed.
+        drop_path: chance in [0, 1) that the last residual branch is dropped, the others in proportion to their
+            place (see `linear_drop_path`); or one chance per block of the stages. It is drawn for each image,
+            where Huang et al. draw for the batch, and what remains is scaled up in training, not down in use.
         norm_momentum: share of a batch in the running statistics, in (0, 1].
         zero_init_residual: start residual branches at zero.
         seed: draws the weights without touching torch's global generator; None draws from that.
@@ -79,8 +81,17 @@ def build(
 
 
 def linear_drop_path(num_blocks: int, rate: float) -> tuple[float, ...]:
-    """Returns chances that rise linearly from 0 at the first block to `rate` at the last."""
-    return tuple(rate * index / max(1, num_blocks - 1) for index in range(num_blocks))
+    """Returns each block's chance of being dropped, `rate` * l / L for block l of L = `num_blocks`, l from 1.
+
+    Source:
+        Stochastic depth's linear decay rule, p_l = 1 - l / L * (1 - p_L) for survival (Huang et al. 2016,
+        equation 4). EfficientNet's code counts l from 0, timm from 0 to L - 1: give those per block.
+
+    Example:
+        >>> linear_drop_path(4, 0.5)
+        (0.125, 0.25, 0.375, 0.5)
+    """
+    return tuple(rate * number / num_blocks for number in range(1, num_blocks + 1))
 
 
 def initialise(module: nn.Module, generator: torch.Generator | None = None) -> None:

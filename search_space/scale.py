@@ -8,6 +8,7 @@ side of the input, rounded. What does not follow the width (a head of fixed size
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from search_space.architecture import Architecture, Auxiliary, Stage
@@ -19,7 +20,7 @@ from search_space.schema import ArchitectureError
 def scale(
     architecture: Architecture,
     *,
-    depth: float = 1.0,
+    depth: float | Sequence[float] = 1.0,
     width: float = 1.0,
     resolution: float = 1.0,
     divisor: int = 8,
@@ -29,7 +30,8 @@ def scale(
 
     Args:
         architecture: what to scale.
-        depth: factor on the repeats of every stage, in (0, 100], rounded up.
+        depth: factor on the repeats of every stage, in (0, 100], rounded up; or one factor per stage, where a
+            published family deepens some more than others (ResNet-50 to -101: (1, 1, 23 / 6, 1)).
         width: factor on channels, in (0, 100], rounded to a multiple of `divisor`.
         resolution: factor on the side of the input, in (0, 100], rounded to a whole number.
         divisor: channels are multiples of it; at least 1.
@@ -47,11 +49,19 @@ def scale(
         >>> b1 == reference("efficientnet_b1")
         True
     """
-    for name, factor in (("depth", depth), ("width", width), ("resolution", resolution)):
+    per_stage = tuple(depth) if isinstance(depth, Sequence) else (depth,) * len(architecture.stages)
+    if len(per_stage) != len(architecture.stages):
+        raise ArchitectureError(
+            "depth",
+            f"must be one factor or one per stage, got {len(per_stage)} for {len(architecture.stages)} stages; "
+            "give as many",
+        )
+    depths = depth if isinstance(depth, Sequence) else (depth,)
+    for name, factor in (*(("depth", each) for each in depths), ("width", width), ("resolution", resolution)):
         if not (isinstance(factor, int | float) and 0.0 < factor <= 100.0):
             raise ArchitectureError(name, f"must be a factor in (0, 100], got {factor}; 1 leaves it as it is")
     side = max(1, round(architecture.resolution * resolution))
-    deeper = tuple([_deeper(stage, depth) for stage in architecture.stages])
+    deeper = tuple(map(_deeper, architecture.stages, per_stage))
     grown = replace(architecture, resolution=side, stages=deeper)
     if width == 1.0:
         return grown

@@ -17,6 +17,7 @@ from search_space.blocks.ends import (
     widen_classifier,
     widen_head,
     widen_stem,
+    widen_stem_channels,
 )
 from search_space.blocks.inception import InceptionOptions, inception, widen_inception
 from search_space.blocks.mbconv import FusedMBConvOptions, MBConvOptions, fused_mbconv, mbconv
@@ -51,7 +52,7 @@ BLOCKS: dict[str, Block] = {
     "separable": Block(SeparableOptions, separable),
     "shuffle": Block(ShuffleOptions, shuffle, widen_channels=widen_shuffle),
     "shuffle_v2": Block(ShuffleV2Options, shuffle_v2),
-    "stem": Block(StemOptions, stem, widen_stem),
+    "stem": Block(StemOptions, stem, widen_stem, widen_stem_channels),
 }
 
 __all__ = [

@@ -33,6 +33,7 @@ class StemOptions(Options):
     norm: bool = True
     padding: Annotated[int, Range(0, 64)] | None = None  # pixels on each side; None: the network's convention
     before: tuple[Width, ...] = ()  # widths of convolutions before the last one
+    channels_width: Literal["scaled", "fixed"] = "scaled"  # when the network is widened (fixed: Wide ResNet)
     pool: Literal["none", "padded", "ceil"] = "none"  # a pixel of padding, or none and a last partial window
 
 
@@ -143,8 +144,15 @@ def auxiliary_classifier(
     return (b.add("linear", Linear(b.num_classes), x),)
 
 
+def widen_stem_channels(channels: int, options: StemOptions, widen: Widen) -> int:
+    """Returns the stem's channels as its options say: scaled or fixed."""
+    return channels if options.channels_width == "fixed" else widen(channels)
+
+
 def widen_stem(options: StemOptions, widen: Widen) -> StemOptions:
-    """Returns the stem's options with its earlier convolutions widened."""
+    """Returns the stem's options with its earlier convolutions widened, where it follows the width."""
+    if options.channels_width == "fixed":
+        return options
     return replace(options, before=tuple(widen(width) for width in options.before))
 
 

@@ -97,9 +97,8 @@ def python_source(
     Args:
         architecture: what to write.
         dropout: chance in [0, 1) that a value before a linear layer is zeroed in training.
-        drop_path: chance in [0, 1) that the last residual branch is dropped in training, falling linearly to
-        0
-            at the first; or one chance per block of the stages.
+        drop_path: chance in [0, 1) that the last residual branch is dropped in training, the others in
+            proportion to their place; or one chance per block of the stages.
         norm_momentum: share of a batch in the running statistics, in (0, 1].
 
     Raises:

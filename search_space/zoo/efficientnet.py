@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 from search_space.architecture import Architecture, Stage
 from search_space.blocks import (
@@ -33,19 +34,32 @@ ROWS = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-# name: (width, depth, resolution)
+
+
+class Coefficients(NamedTuple):
+    """How a released network is scaled from B0 and trained; see also `SURVIVAL`."""
+
+    width: float
+    depth: float
+    resolution: int  # pixels
+    dropout: float  # before the classifier
+
+
 COEFFICIENTS = {
-    "b0": (1.0, 1.0, 224),
-    "b1": (1.0, 1.1, 240),
-    "b2": (1.1, 1.2, 260),
-    "b3": (1.2, 1.4, 300),
-    "b4": (1.4, 1.8, 380),
-    "b5": (1.6, 2.2, 456),
-    "b6": (1.8, 2.6, 528),
-    "b7": (2.0, 3.1, 600),
-    "b8": (2.2, 3.6, 672),
-    "l2": (4.3, 5.3, 800),
+    "b0": Coefficients(1.0, 1.0, 224, 0.2),
+    "b1": Coefficients(1.0, 1.1, 240, 0.2),
+    "b2": Coefficients(1.1, 1.2, 260, 0.3),
+    "b3": Coefficients(1.2, 1.4, 300, 0.3),
+    "b4": Coefficients(1.4, 1.8, 380, 0.4),
+    "b5": Coefficients(1.6, 2.2, 456, 0.4),
+    "b6": Coefficients(1.8, 2.6, 528, 0.5),
+    "b7": Coefficients(2.0, 3.1, 600, 0.5),
+    "b8": Coefficients(2.2, 3.6, 672, 0.5),
+    "l2": Coefficients(4.3, 5.3, 800, 0.5),
 }
+# In all sizes, of an imagined block after the last: block i of n survives with 1 - (1 - SURVIVAL) * i / n, i from 0
+# (released code). `build` takes the chances of dropping, a block each: (1 - SURVIVAL) * i / n.
+SURVIVAL = 0.8
 # EfficientNetV2: (fused, repeats, stride, expansion, channels)
 V2_B0 = (
     (True, 1, 1, 1, 16),
@@ -106,8 +120,8 @@ def efficientnet_v2(rows: V2Rows, stem: int, resolution: int) -> Architecture:
 
 def networks() -> Iterator[tuple[str, Callable[[], Architecture]]]:
     """Yields names and what makes their networks."""
-    for name, (width, depth, resolution) in COEFFICIENTS.items():
-        yield f"efficientnet_{name}", partial(_scaled, width, depth, resolution)
+    for name, row in COEFFICIENTS.items():
+        yield f"efficientnet_{name}", partial(_scaled, row.width, row.depth, row.resolution)
 
 
 def networks_v2() -> Iterator[tuple[str, Callable[[], Architecture]]]:
@@ -116,7 +130,8 @@ def networks_v2() -> Iterator[tuple[str, Callable[[], Architecture]]]:
     yield "efficientnet_v2_m", partial(efficientnet_v2, V2_M, 24, 480)
     yield "efficientnet_v2_l", partial(efficientnet_v2, V2_L, 32, 480)
     for name in ("b0", "b1", "b2", "b3"):
-        yield f"efficientnet_v2_{name}", partial(_scaled_v2, *COEFFICIENTS[name])
+        row = COEFFICIENTS[name]
+        yield f"efficientnet_v2_{name}", partial(_scaled_v2, row.width, row.depth, row.resolution)
 
 
 def _between_ends(resolution: int, stem: int, stages: tuple[Stage, ...]) -> Architecture:

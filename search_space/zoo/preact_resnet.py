@@ -12,13 +12,17 @@ from functools import partial
 
 from search_space.architecture import Architecture, Stage
 from search_space.blocks import ClassifierOptions, ResidualOptions, StemOptions
+from search_space.scale import scale
 from search_space.zoo.resnet import STEM, cifar, resnet
 
 BASIC = ResidualOptions(preactivation=True)
 BOTTLENECK = ResidualOptions(inner=0.25, preactivation=True)
 BOTTLENECK_1X1 = replace(BOTTLENECK, strided="1x1")
-BARE_STEM = Stage("stem", 1, 16, options=StemOptions(norm=False))
+BARE_STEM = Stage(
+    "stem", 1, 16, options=StemOptions(norm=False, channels_width="fixed")
+)  # 16 wide in every Wide ResNet
 HEAD = Stage("classifier", 1, 0, options=ClassifierOptions(entry="norm"))
+WIDE = (*((16, k) for k in (1, 2, 4, 8, 10)), (22, 8), (28, 10), (28, 12), (40, 4), (40, 8))  # (depth, width)
 IMAGENET_200 = (3, 24, 36, 3)
 
 
@@ -38,7 +42,7 @@ def preact_200(options: ResidualOptions) -> Architecture:
 
 def wide_resnet(depth: int, width: int, num_classes: int = 10) -> Architecture:
     """Returns WRN-depth-width for 32 pixels: 6n + 4 layers, `width` times as wide as a ResNet (Table 1)."""
-    return preact_cifar((depth - 4) // 6, 16 * width, BASIC, num_classes)
+    return scale(preact_cifar((depth - 4) // 6, 16, BASIC, num_classes), width=width)
 
 
 def networks() -> Iterator[tuple[str, Callable[[], Architecture]]]:
@@ -54,7 +58,7 @@ def networks() -> Iterator[tuple[str, Callable[[], Architecture]]]:
 
 def wide_resnets() -> Iterator[tuple[str, Callable[[], Architecture]]]:
     """Yields names and what makes their networks."""
-    for depth, width in ((16, 8), (28, 10), (40, 4), (22, 8), (40, 8), (28, 12)):
+    for depth, width in WIDE:
         yield f"wrn_{depth}_{width}_cifar10", partial(wide_resnet, depth, width)
     yield "wrn_28_10_cifar100", partial(wide_resnet, 28, 10, 100)
     yield "wrn_16_8_cifar100", partial(wide_resnet, 16, 8, 100)

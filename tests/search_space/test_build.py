@@ -75,13 +75,20 @@ def test_residual_branches_start_silent_and_only_they() -> None:
     assert all(torch.equal(t, torch.ones_like(t)) for n, t in loud.named_parameters() if n in scales)
 
 
-def test_drop_path_rises_linearly_from_zero() -> None:
+def test_drop_path_rises_linearly_to_the_last_block() -> None:
     module = build(TINY, drop_path=0.3, dropout=0.2, norm_momentum=0.01, device="meta")
     drops = [layer.p for layer in module.modules() if isinstance(layer, DropPath)]
-    assert drops == pytest.approx([0.1, 0.2])  # blocks 1 and 2 of 0 to 3 have a skip connection
+    assert drops == pytest.approx([0.15, 0.225])  # the second and third of four blocks have a skip
     assert {layer.p for layer in module.modules() if isinstance(layer, nn.Dropout)} == {0.2}
     assert {layer.momentum for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)} == {0.01}
-    assert linear_drop_path(3, 0.2) == (0.0, 0.1, 0.2)
+
+
+def test_stochastic_depth_keeps_as_many_blocks_as_in_the_paper() -> None:
+    # (3L - 1) / 4 of L = 54 blocks at p_L = 0.5: 40.25 of ResNet-110 (Huang et al. 2016, section 3)
+    module = build(reference("stochastic_depth_resnet110"), drop_path=0.5, device="meta")
+    chances = [layer.p for layer in module.modules() if isinstance(layer, DropPath)]
+    assert len(chances) == 54 and chances == list(linear_drop_path(54, 0.5))
+    assert sum(1.0 - chance for chance in chances) == pytest.approx(40.25)
 
 
 def test_drop_path_may_be_given_per_block() -> None:

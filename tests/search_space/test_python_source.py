@@ -150,7 +150,7 @@ def test_equal_structures_share_a_class_with_constructor_arguments() -> None:
 def test_training_rates_are_written_down() -> None:
     source = python_source(TINY, dropout=0.25, drop_path=0.2, norm_momentum=0.01)
     assert "nn.Dropout(p=0.25)" in source and "momentum=0.01" in source
-    assert "drop_path=0.05" in source and "drop_path=0.1" in source
+    assert "drop_path=0.08" in source and "drop_path=0.12" in source  # blocks 2 and 3 of 5
 
 
 def test_the_source_says_what_it_is() -> None:

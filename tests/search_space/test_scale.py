@@ -20,6 +20,7 @@ from search_space import (
     scale,
 )
 from search_space.blocks import ConvOptions, rounded
+from search_space.zoo.efficientnet import COEFFICIENTS
 from tests.search_space.architectures import architectures
 
 ROWS = json.loads((Path(__file__).parent / "data" / "measured.json").read_text(encoding="utf-8"))
@@ -110,6 +111,76 @@ def test_pools_and_reductions_do_not_get_deeper() -> None:
     deep = scale(reference("vgg16"), depth=2)
     assert [stage.repeats for stage in deep.stages if stage.block == "pool"] == [1] * 5
     assert [stage.repeats for stage in deep.stages if stage.block == "conv"] == [2, 4, 6, 6, 6]
+
+
+# Where a published family is literally its base scaled: (member, base, depth, width, resolution).
+EFFICIENTNETS = [
+    (f"efficientnet_{name}", "efficientnet_b0", row.depth, row.width, row.resolution / 224)
+    for name, row in COEFFICIENTS.items()
+]
+WIDE_RESNETS = [
+    *((f"wrn_16_{k}_cifar10", "wrn_16_1_cifar10", 1, k, 1) for k in (1, 2, 4, 8, 10)),
+    ("wrn_22_8_cifar10", "wrn_16_8_cifar10", 3 / 2, 1, 1),
+    ("wrn_28_10_cifar10", "wrn_16_1_cifar10", 2, 10, 1),
+    ("wrn_40_8_cifar10", "wrn_16_8_cifar10", 3, 1, 1),
+]
+MOBILENETS = [
+    *(
+        (f"mobilenet_v1_{name}_{side}", "mobilenet_v1_1_0_224", 1, width, side / 224)
+        for name, width in (("1_0", 1.0), ("0_75", 0.75), ("0_5", 0.5), ("0_25", 0.25))
+        for side in (224, 192, 160, 128)
+    ),
+    *((f"mobilenet_v2_1_0_{side}", "mobilenet_v2_1_0_224", 1, 1, side / 224) for side in (192, 160, 128, 96)),
+    *(
+        (f"mobilenet_v2_{name}_224", "mobilenet_v2_1_0_224", 1, width, 1)
+        for name, width in (("0_75", 0.75), ("0_5", 0.5), ("0_35", 0.35), ("1_3", 1.3), ("1_4", 1.4))
+    ),
+    *(
+        (f"mnasnet_a1_{name}", "mnasnet_a1_1_0", 1, width, 1)
+        for name, width in (("0_35", 0.35), ("0_5", 0.5), ("0_75", 0.75), ("1_4", 1.4))
+    ),
+    *((f"mobilenet_v3_{size}_0_75", f"mobilenet_v3_{size}_1_0", 1, 0.75, 1) for size in ("large", "small")),
+]
+RESNETS: list[tuple[str, str, float | tuple[float, ...], float, float]] = [
+    ("resnet56_cifar10_optA", "resnet20_cifar10_optA", 3, 1, 1),
+    ("resnet110_cifar10_optA", "resnet20_cifar10_optA", 6, 1, 1),
+    ("resnet1202_cifar10_optA", "resnet20_cifar10_optA", 200 / 3, 1, 1),
+    ("preresnet1001_cifar10", "preresnet164_cifar10", 111 / 18, 1, 1),
+    # On ImageNet most of the depth goes into the third stage: a factor a stage.
+    ("resnet34", "resnet18", (3 / 2, 2, 3, 3 / 2), 1, 1),
+    ("resnet101", "resnet50", (1, 1, 23 / 6, 1), 1, 1),
+    ("resnet152", "resnet50", (1, 2, 6, 1), 1, 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("member", "base", "depth", "width", "resolution"),
+    [*EFFICIENTNETS, *WIDE_RESNETS, *MOBILENETS, *RESNETS],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_published_family_is_its_base_scaled(
+    member: str, base: str, depth: float | tuple[float, ...], width: float, resolution: float
+) -> None:
+    assert scale(reference(base), depth=depth, width=width, resolution=resolution) == reference(member)
+
+
+def test_no_single_depth_factor_makes_resnet101_of_resnet50() -> None:
+    # 3-4-23-3 needs 23 / 6 in the third stage, which would make at least 10 of the 3 blocks of the others
+    deepened = {scale(reference("resnet50"), depth=1 + step / 100) for step in range(400)}
+    assert reference("resnet101") not in deepened and reference("resnet152") not in deepened
+
+
+def test_a_depth_for_every_stage_must_name_every_stage() -> None:
+    with pytest.raises(ArchitectureError, match="one factor or one per stage, got 2 for 4 stages"):
+        scale(reference("resnet50"), depth=(1.0, 2.0))
+    with pytest.raises(ArchitectureError, match=r"must be a factor in \(0, 100\], got 0"):
+        scale(reference("resnet50"), depth=(1.0, 2.0, 1.0, 0.0))
+
+
+def test_efficientnet_l2_has_its_published_settings() -> None:
+    # Xie et al. 2020, appendix A.2: width 4.3, depth 5.3, dropout 0.5, 480 M parameters
+    assert COEFFICIENTS["l2"] == (4.3, 5.3, 800, 0.5)
+    assert cost(reference("efficientnet_l2")).params == pytest.approx(480e6, rel=0.001)
 
 
 ONE_OF_EACH = {family(name): name for name in reversed(reference_names()) if "1001" not in name}
