@@ -7,6 +7,7 @@ What needs torch is imported from its own module: `search_space.build` (`build`)
 
 from search_space.architecture import Architecture, Auxiliary, Stage, schema
 from search_space.cost import Cost, Layer, Memory, cost, layers, memory, stage_cost
+from search_space.drawing import DrawingError, draw
 from search_space.graph import Conventions, Graph, Node
 from search_space.lowering import lower
 from search_space.scale import scale
@@ -42,6 +43,7 @@ __all__ = [
     "Conventions",
     "Cost",
     "Costs",
+    "DrawingError",
     "Graph",
     "Layer",
     "Memory",
@@ -56,6 +58,7 @@ __all__ = [
     "agreement",
     "cost",
     "difference",
+    "draw",
     "family",
     "layers",
     "lower",
