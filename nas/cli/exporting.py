@@ -1,37 +1,36 @@
-"""Command `export`: files of an architecture that stand alone."""
+"""Commands `export` and `verify`: a network as files that stand alone, and whether they still are what they were."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.cli.architectures import load_architecture
-from nas.cli.exits import CommandError, Exit
-from nas.cli.session import Session, verb
+from nas.cli.exits import CommandError
+from nas.cli.session import STORAGE, Session, number, verb
+from nas.flags import FLAGS
 
 if TYPE_CHECKING:
-    from search_space import Architecture
+    from nas.exporting.checking import Check
+    from nas.exporting.folder import Manifest
+    from nas.exporting.subjects import Subject
+    from nas.settings import DataSettings
 
+SUBJECT = (*STORAGE, *(flag for flag in FLAGS if flag.name in ("artifacts", "data", "resolution", "samples")))
+COLUMNS = ("file", "bytes", "max_abs_difference", "top1_agreement", "accuracy", "accuracy_change")
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is exported: a name for the files, the architecture, and trained weights where there are some."""
-
-    name: str
-    architecture: Architecture
-    weights: bytes | None = None
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Safetensors for a FILE or NAME.", show_default=False),
+]
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command to `app`."""
-    verb(app, "export")(export)
+    """Adds the commands to `app`."""
+    verb(app, "export", flags=SUBJECT)(export)
+    verb(app, "verify", flags=())(verify)
 
 
 def export(
@@ -40,90 +39,122 @@ def export(
         str, typer.Argument(metavar="STUDY|TRIAL|FILE|NAME", help="A study stands for its best trial.")
     ],
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMATS", help="json, safetensors, python")
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMATS",
+            help="json, python, safetensors, onnx, torch-export, timm, graphml, dot, hf",
+        ),
     ] = "json,python",
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Made where it is missing.")] = Path(
-        "export"
-    ),
+    variants: Annotated[
+        str, typer.Option("--variants", metavar="WORDS", help="folded, fp16, bf16, int8")
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="A new folder. [default: export/NAME]", show_default=False),
+    ] = None,
+    weights: Weights = None,
+    max_drop: Annotated[
+        float, typer.Option(parser=number, metavar="SHARE", help="Accuracy that a variant may lose.")
+    ] = 0.05,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> None:
-    """Write a network as files: its JSON, its weights, and one self-contained Python module."""
-    formats = [word.strip() for word in to.split(",") if word.strip()]
-    unknown = [word for word in formats if word not in FORMATS]
-    if unknown or not formats:
-        given = unknown[0] if unknown else to
-        raise CommandError(f"a format must be one of {', '.join(FORMATS)}, got {given!r}; choose from them")
-    subject = find_subject(session, what)
-    contents = {kind: FORMATS[kind](subject) for kind in formats}
-    out.mkdir(parents=True, exist_ok=True)
-    rows = [_write(out / (subject.name + _SUFFIXES[kind]), content) for kind, content in contents.items()]
-    session.rows(rows)
+    """Write a network as files, each run without this project and compared before it is kept."""
+    from nas.exporting.packaging import Wanted
+    from nas.exporting.packaging import export as write
+
+    wanted = Wanted(_words("format", to), _words("variant", variants, may_be_none=True), max_drop)
+    subject = find_subject(session, what, weights=weights)
+    folder = out or Path("export") / subject.name
+    manifest = write(subject, wanted, folder, force=force, watch=session.printer.message)
+    rows = manifest_rows(folder, manifest)
+    session.rows(rows, columns=COLUMNS if manifest.checks else COLUMNS[:2])
+    session.printer.message(f"kept in {folder}; to check it again: nas verify {folder}")
 
 
-def find_subject(session: Session, text: str) -> Subject:
+def verify(
+    session: Session,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="That `nas export` wrote.")],
+) -> None:
+    """Check an export again: every file's sha256, and what each computes."""
+    from nas.exporting.folder import read_manifest
+    from nas.exporting.packaging import verify as check
+
+    found = check(folder, watch=session.printer.message)
+    num_files = len(read_manifest(folder).files)
+    rows = [check_view(one) | {"file": str(folder / one.path)} for one in found]
+    if session.json:
+        session.printer.json({"folder": str(folder), "files": num_files, "checks": rows})
+        return
+    session.rows(rows, columns=("file", "max_abs_difference", "top1_agreement"))
+    session.printer.message(f"all {num_files} files are as they were written")
+
+
+def find_subject(session: Session, text: str, *, weights: Path | None = None) -> Subject:
     """Returns what `text` names: a file, a zoo network, a trial (NUMBER or STUDY/NUMBER), or a study."""
+    from nas.exporting.subjects import subject_in, subject_of
     from search_space import reference_names
 
-    if Path(text).is_file() or text in reference_names() or text.endswith(".json"):
+    path, data = Path(text), _data(session)
+    if path.suffix == ".safetensors" and path.is_file():
+        return subject_in(path, data=data)
+    if path.is_file() or text in reference_names() or path.suffix == ".json":
         name, architecture = load_architecture(text)
-        return Subject(_file_name(name), architecture)
+        return subject_of(name, architecture, weights=weights, data=data)
+    if weights is not None:
+        raise CommandError(
+            f"--weights is for a file or a network of the zoo, got it for {text!r}, which has its own; leave it out"
+        )
     return _from_ledger(session, text)
+
+
+def manifest_rows(folder: Path, manifest: Manifest) -> list[dict[str, object]]:
+    """Returns a line for each file, with how it compares where it runs."""
+    checks = {check.path: check_view(check) for check in manifest.checks}
+    return [
+        {"file": str(folder / entry.path), "bytes": entry.num_bytes, "sha256": entry.sha256}
+        | checks.get(entry.path, {})
+        for entry in manifest.files
+    ]
+
+
+def check_view(check: Check) -> dict[str, object]:
+    """Returns what a comparison found, as `--json` prints it."""
+    return {
+        "variant": check.variant or None,
+        "num_images": check.num_random + check.num_real,
+        "max_abs_difference": float(f"{check.max_abs_difference:.3g}"),
+        "top1_agreement": check.top1_agreement,
+        "accuracy": check.accuracy,
+        "accuracy_change": check.accuracy_change,
+    }
 
 
 def _from_ledger(session: Session, text: str) -> Subject:
     """Returns the trial NUMBER or STUDY/NUMBER, or the best of STUDY."""
-    from nas.study import Study
+    from nas.exporting.subjects import subject_of_trial
 
-    name, _, number = text.rpartition("/")
-    is_trial = number.isascii() and number.isdigit()
+    name, _, digits = text.rpartition("/")
+    is_trial = digits.isascii() and digits.isdigit()
     with session.store() as store:
         record = session.study(store, (name or None) if is_trial else text)
     found = session.configuration()
-    study = Study(record.name, found.storage, found.settings.search.artifacts)
-    network = study.candidate(int(number)) if is_trial else study.best()
-    return Subject(_file_name(f"{record.name}-{network.number}"), network.architecture, network.weights)
+    return subject_of_trial(
+        record.name,
+        int(digits) if is_trial else None,
+        storage=found.storage,
+        artifacts=found.settings.search.artifacts,
+    )
 
 
-def _json(subject: Subject) -> bytes:
-    return (subject.architecture.to_json() + "\n").encode()
+def _data(session: Session) -> DataSettings | None:
+    """Returns the data that were named; a default is no naming."""
+    found = session.configuration()
+    return None if found.origin("data.name") == "default" else found.settings.data
 
 
-def _safetensors(subject: Subject) -> bytes:
-    if subject.weights is None:
-        raise CommandError(
-            f"safetensors need trained weights, got none for {subject.name!r};"
-            " export a complete trial, or leave them out",
-            Exit.NOT_FOUND,
-        )
-    return subject.weights
-
-
-def _python(subject: Subject) -> bytes:
-    from search_space.export import python_source
-
-    return python_source(subject.architecture).encode()
-
-
-# What each format is made of; the keys are the words of --to.
-FORMATS: dict[str, Callable[[Subject], bytes]] = {
-    "json": _json,
-    "safetensors": _safetensors,
-    "python": _python,
-}
-_SUFFIXES = {"json": ".json", "safetensors": ".safetensors", "python": ".py"}
-
-
-def _write(path: Path, content: bytes) -> dict[str, str | int]:
-    """Writes a file whole or not at all; returns its line of the report."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return {"file": str(path), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _file_name(name: str) -> str:
-    """Returns `name` as a file's stem that is also a Python module's name: letters, digits and `_`."""
-    stem = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "network"
-    return f"n{stem}" if stem[0].isdigit() else stem
+def _words(kind: str, text: str, *, may_be_none: bool = False) -> tuple[str, ...]:
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not words and not may_be_none:
+        raise CommandError(f"a {kind} must be named, got {text!r}; `nas export --help` lists them")
+    return words

@@ -71,9 +71,9 @@ def require_harmless(source: str) -> None:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise HarmfulSource(f"a network's file must be Python, got {error}; export it again") from None
-    for node in tree.body:
-        if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
-            _refuse(node)
+    for statement in tree.body:
+        if isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant):
+            _refuse(statement)
     defined = _defined(tree)
     if taken := sorted(defined & set(dir(builtins))):
         raise HarmfulSource(

@@ -1,0 +1,36 @@
+"""Runs a script in a process in which nothing of this project can be imported: `python -I alone.py SCRIPT WORDS`.
+
+It is started as a program, by its path, and never imported.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from types import ModuleType
+
+OURS = ("nas", "search_space", "scaling_rules", "runs", "dashboards")
+
+
+class Refusal(MetaPathFinder):
+    """Finds nothing of ours, before anybody else looks."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Raises for names of this project; leaves all others to the finders that follow."""
+        if fullname.partition(".")[0] in OURS:
+            raise ModuleNotFoundError(
+                f"an export must need nothing of ours, got import {fullname}", name=fullname
+            )
+
+
+def main() -> None:
+    """Runs the script named first with the words that follow."""
+    sys.meta_path.insert(0, Refusal())
+    sys.argv = sys.argv[1:]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

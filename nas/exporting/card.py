@@ -1,0 +1,285 @@
+"""The model card: where a network comes from, how good it is and on what, what it costs, how to make it again.
+
+Once as JSON and once as Markdown; a folder for a model hub gets the Markdown with its header.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nas.evaluation.data import Dataset
+from nas.evaluation.scores import wilson_interval
+from nas.exporting.checking import Check
+from nas.exporting.formats import Files
+from nas.exporting.network import Network
+from nas.exporting.subjects import Subject
+from nas.flags import FLAGS, Flag
+from nas.settings import Settings
+from runs.owner import code_version
+from search_space import cost
+
+CARD, CARD_JSON, HUB_CARD = "README.md", "card.json", "hf/README.md"
+MACS = "multiply-adds of convolutions and linear layers for one image, the papers' FLOPs; nothing else counts"
+_PLACES = ("Where", "Budget")  # groups of flags that do not change what a training gives
+
+
+def card_files(
+    subject: Subject,
+    network: Network,
+    dataset: Dataset | None,
+    checks: Sequence[Check],
+    formats: Sequence[str],
+) -> Files:
+    """Returns the card's files.
+
+    Args:
+        subject: what was exported.
+        network: as it was written.
+        dataset: its data, where they could be had.
+        checks: how each export compares with it.
+        formats: that were written.
+    """
+    card = model_card(subject, network, dataset, checks)
+    text = markdown(card)
+    files = {CARD_JSON: (json.dumps(card, indent=2) + "\n").encode(), CARD: text.encode()}
+    return files | ({HUB_CARD: (hub_header(card) + text).encode()} if "hf" in formats else {})
+
+
+def model_card(
+    subject: Subject, network: Network, dataset: Dataset | None, checks: Sequence[Check]
+) -> dict[str, Any]:
+    """Returns the card as plain values; what is not known is None."""
+    total, lineage = cost(network.architecture), subject.lineage
+    side, channels = network.architecture.resolution, network.architecture.input_channels
+    return {
+        "name": network.name,
+        "digest": network.architecture.digest,
+        "trained": network.trained,
+        "input": {
+            "shape": [channels, side, side],
+            "preprocessing": network.preprocessing.to_dict() if network.preprocessing else None,
+        },
+        "num_classes": network.architecture.num_classes,
+        "origin": {
+            key: lineage.get(key)
+            for key in ("study", "trial", "runs", "space", "study_seed", "seed", "started", "ended", "host")
+        },
+        "data": _data(subject, dataset),
+        "training": {key: lineage.get(key) for key in ("recipe", "fidelity", "seconds")},
+        "accuracy": _accuracies(lineage, dataset, checks),
+        "costs": {
+            "macs": total.macs,
+            "macs_convention": MACS,
+            "params": total.params,
+            "activations": total.activations,
+            "peak_memory_bytes": total.peak_memory_bytes,
+            "latency_ms": (lineage.get("metrics") or {}).get("latency_ms"),
+        },
+        "scaling": _scaling(lineage),
+        "exports": [
+            {
+                "path": check.path,
+                "variant": check.variant or None,
+                "max_abs_difference": check.max_abs_difference,
+                "top1_agreement": check.top1_agreement,
+                "num_images": check.num_random + check.num_real,
+                "accuracy": check.accuracy,
+                "accuracy_change": check.accuracy_change,
+            }
+            for check in checks
+        ],
+        "code": {"trained_with": lineage.get("code_version"), "exported_with": code_version()},
+        "command": training_command(lineage),
+    }
+
+
+def training_command(lineage: Mapping[str, Any]) -> str | None:
+    """Returns the search that found the network, with every setting that is not a default; None without one."""
+    stored = lineage.get("settings") or {}
+    if not isinstance(stored.get("search"), Mapping):
+        return None
+    defaults = Settings().model_dump()
+    words = ["nas", "search", "--study", str(lineage["study"])]
+    for flag in FLAGS:
+        table, _, key = flag.path.partition(".")
+        value = (stored.get(table) or {}).get(key)
+        if flag.name != "study" and flag.group not in _PLACES and value not in (None, defaults[table][key]):
+            words += [f"--{flag.name}", _text(flag, value)]
+    trials = stored["search"].get("trials")
+    words += ["--trials", str(trials)] if trials else []
+    return shlex.join(words)
+
+
+def markdown(card: Mapping[str, Any]) -> str:
+    """Returns the card for people."""
+    origin, costs, data = card["origin"], card["costs"], card["data"]
+    about = (
+        f"Found by study `{origin['study']}`, trial {origin['trial']}."
+        if origin["study"]
+        else "A network that no study of this ledger found."
+    )
+    rows = [
+        ("input", " × ".join(map(str, card["input"]["shape"]))),
+        ("classes", str(card["num_classes"])),
+        ("parameters", f"{costs['params']:,}"),
+        ("MACs", f"{costs['macs']:,} ({costs['macs_convention']})"),
+        (
+            "peak memory",
+            f"{costs['peak_memory_bytes']:,} bytes of maps in float32, one image, without weights",
+        ),
+        ("latency", _shown(costs["latency_ms"], " ms, where it was trained")),
+        ("architecture (sha256)", f"`{card['digest']}`"),
+    ]
+    text = [f"# {card['name']}", "", about if card["trained"] else f"{about} **Untrained.**", ""]
+    text += _table(("", ""), rows)
+    text += ["", "## Accuracy", ""] + (_accuracy_lines(card["accuracy"]) or ["Not measured."])
+    text += ["", "## Data", "", *_data_lines(data)]
+    text += ["", "## Training", ""] + _nested(
+        {"seed": origin["seed"], "study seed": origin["study_seed"], **card["training"]}
+    )
+    if card["scaling"]:
+        text += ["", "## Scaling", "", *_nested(card["scaling"])]
+    text += [
+        "",
+        "## Exports",
+        "",
+        "Each was run in a process without this project and compared with the source.",
+    ]
+    text += ["", *_export_rows(card["exports"])] if card["exports"] else ["", "None that runs."]
+    text += ["", "## Made with", "", *_nested(card["code"])]
+    text += ["", "```", card["command"], "```"] if card["command"] else []
+    return "\n".join(text) + "\n"
+
+
+def hub_header(card: Mapping[str, Any]) -> str:
+    """Returns the YAML header of a hub's model card; every value is written as JSON, which YAML contains."""
+    metrics = [
+        {
+            "type": "accuracy",
+            "value": one["value"],
+            "name": f"{one['split']} accuracy, n = {one['num_images']}",
+        }
+        for one in card["accuracy"]
+    ]
+    name = card["data"]["name"] or "unknown"
+    header: dict[str, Any] = {
+        "library_name": "pytorch",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "neural-architecture-search", "safetensors"],
+    }
+    if metrics:
+        task = {"type": "image-classification"}
+        result = {"task": task, "dataset": {"name": name, "type": name}, "metrics": metrics}
+        header["model-index"] = [{"name": card["name"], "results": [result]}]
+    return "---\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in header.items()) + "---\n\n"
+
+
+def _data(subject: Subject, dataset: Dataset | None) -> dict[str, Any]:
+    settings = subject.data
+    return {
+        "name": None if settings is None else settings.name.partition(":")[0],
+        "settings": None if settings is None else settings.model_dump(exclude={"name"}),
+        "fingerprint": dataset.fingerprint if dataset else subject.lineage.get("fingerprint"),
+        "splits": None
+        if dataset is None
+        else {
+            "train": len(dataset.train),
+            "validation": len(dataset.validation),
+            "test": dataset.num_test,
+        },
+    }
+
+
+def _accuracies(
+    lineage: Mapping[str, Any], dataset: Dataset | None, checks: Sequence[Check]
+) -> list[dict[str, Any]]:
+    """Returns every accuracy that was measured, with its 95 % interval where the number of images is known."""
+    found = []
+    reported = (lineage.get("metrics") or {}).get("accuracy")
+    if reported is not None:
+        found.append(
+            _accuracy("validation, by the search", reported, len(dataset.validation) if dataset else None)
+        )
+    again = next((check for check in checks if check.source_accuracy is not None), None)
+    if again is not None and again.source_accuracy is not None:
+        found.append(_accuracy("validation, when exported", again.source_accuracy, again.num_real))
+    return found
+
+
+def _accuracy(split: str, value: float, count: int | None) -> dict[str, Any]:
+    low, high = wilson_interval(round(value * count), count) if count else (None, None)
+    return {"split": split, "value": value, "low": low, "high": high, "num_images": count}
+
+
+def _scaling(lineage: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns how the network was scaled, where it is a member of a family."""
+    choices = lineage.get("choices") or {}
+    keys = ("rule", "size", "fit", "depth", "width", "resolution")
+    scaled = {key: choices[key] for key in keys if key in choices}
+    return scaled | {"forecast": lineage.get("forecast")} if "rule" in scaled else None
+
+
+def _text(flag: Flag, value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) and flag.metavar == "COST" else str(value)
+
+
+def _shown(value: float | None, unit: str) -> str:
+    return "not measured" if value is None else f"{value:.3g}{unit}"
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in lines]
+
+
+def _cell(text: str) -> str:
+    """Returns a text that cannot end its cell, nor be read as HTML."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _accuracy_lines(accuracies: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for one in accuracies:
+        interval = f" (95 %: {one['low']:.4f} to {one['high']:.4f})" if one["low"] is not None else ""
+        lines.append(f"- {one['split']}: {one['value']:.4f}{interval}, n = {one['num_images'] or 'unknown'}")
+    return lines
+
+
+def _data_lines(data: Mapping[str, Any]) -> list[str]:
+    if data["name"] is None:
+        return ["Not known."]
+    splits = data["splits"] or {}
+    counts = ", ".join(f"{count:,} {name}" for name, count in splits.items()) or "not at hand"
+    settings = ", ".join(
+        f"{key} {value}" for key, value in (data["settings"] or {}).items() if value is not None
+    )
+    return [
+        f"- {_cell(data['name'])}: {counts}",
+        f"- fingerprint `{data['fingerprint']}`",
+        f"- {_cell(settings)}",
+    ]
+
+
+def _export_rows(exports: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        (
+            f"`{one['path']}`",
+            f"{one['max_abs_difference']:.2g}",
+            f"{one['top1_agreement']:.2%}",
+            "" if one["accuracy"] is None else f"{one['accuracy']:.4f} ({one['accuracy_change']:+.4f})",
+        )
+        for one in exports
+    ]
+    return _table(("file", "largest difference", "same class", "validation accuracy"), rows)
+
+
+def _nested(values: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{name} {item}" for name, item in value.items() if item is not None)
+        lines.append(f"- {key.replace('_', ' ')}: {_cell('not known' if value is None else str(value))}")
+    return lines

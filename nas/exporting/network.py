@@ -1,0 +1,99 @@
+"""A subject made ready for writing: its tensors, its torch module, and what it expects of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from nas.evaluation.data import Dataset
+from nas.exporting.errors import ExportError
+from nas.exporting.subjects import Subject
+from search_space import Architecture
+from search_space.build import build
+from search_space.export.preprocessing import SMALLEST_STD, Preprocessing
+from search_space.weights import WeightsError, load_weights
+
+UNTRAINED_SEED = 0
+
+
+@dataclass(frozen=True)  # no slots: the module is built once
+class Network:
+    """What is written into files.
+
+    Args:
+        name: of the files.
+        architecture: without auxiliary classifiers.
+        tensors: all parameters and buffers by our names.
+        trained: whether they were learnt; otherwise they are drawn from seed 0.
+        preprocessing: None where the data are not known.
+        notes: lines about where it comes from.
+    """
+
+    name: str
+    architecture: Architecture
+    tensors: Mapping[str, torch.Tensor]
+    trained: bool
+    preprocessing: Preprocessing | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """The network in evaluation mode, on the CPU."""
+        return load_weights(self.architecture, self.tensors).eval()
+
+
+def network_of(subject: Subject, dataset: Dataset | None = None) -> Network:
+    """Returns a subject ready for writing.
+
+    Args:
+        subject: what is exported; without weights it gets fresh ones from seed 0.
+        dataset: its data, where they can be had.
+
+    Raises:
+        ExportError: the weights are another network's, or the data do not fit.
+    """
+    tensors = _tensors(subject)
+    return Network(
+        name=subject.name,
+        architecture=subject.architecture,
+        tensors=tensors,
+        trained=subject.weights is not None,
+        preprocessing=None if dataset is None else preprocessing_of(subject.architecture, dataset),
+        notes=notes_of(subject),
+    )
+
+
+def preprocessing_of(architecture: Architecture, dataset: Dataset) -> Preprocessing:
+    """Returns what a network that was trained on a data set expects of images."""
+    std = tuple(max(value, SMALLEST_STD) for value in dataset.std)
+    return Preprocessing(architecture.resolution, tuple(dataset.mean), std, dataset.classes)
+
+
+def notes_of(subject: Subject) -> tuple[str, ...]:
+    """Returns the lines of a file's docstring about where its network comes from."""
+    lineage = subject.lineage
+    notes = [f"Found by study {lineage['study']}, trial {lineage['trial']}."] if lineage else []
+    return (*notes, *(() if subject.weights else ("Untrained: its weights are drawn from seed 0.",)))
+
+
+def _tensors(subject: Subject) -> dict[str, torch.Tensor]:
+    if subject.weights is None:
+        fresh = build(subject.architecture, seed=UNTRAINED_SEED, zero_init_residual=False)
+        return dict(fresh.state_dict())
+    tensors = safetensors.torch.load(subject.weights)
+    tensors = {name: _single(tensor) for name, tensor in tensors.items()}
+    try:
+        load_weights(subject.architecture, tensors)
+    except WeightsError as error:
+        raise ExportError(str(error)) from None
+    return tensors
+
+
+def _single(tensor: torch.Tensor) -> torch.Tensor:
+    """Returns reals in float32: files of half precision are read too."""
+    return tensor.float() if tensor.is_floating_point() else tensor

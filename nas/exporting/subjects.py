@@ -1,0 +1,168 @@
+"""What is exported: an architecture, its weights where it has some, its data, and where it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from nas.config import default_storage
+from nas.exporting.errors import NothingToExport
+from nas.settings import DataSettings, Fidelity, Settings
+from nas.stages.preparation import restored_settings
+from nas.study import Study
+from runs import Store, StudyRecord, TrialRecord, open_store
+from runs.errors import StudyMissing
+from search_space import Architecture, ArchitectureError
+
+MAX_WEIGHTS_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is exported.
+
+    Args:
+        name: of the files: a Python identifier.
+        architecture: without auxiliary classifiers, at the side that it was trained at.
+        weights: safetensors by our names; None where nothing was trained.
+        data: that it was trained on, or is to be checked on; None where that is not known.
+        lineage: where it comes from, as JSON can hold it; empty for a file or a reference network.
+    """
+
+    name: str
+    architecture: Architecture
+    weights: bytes | None = field(default=None, repr=False)
+    data: DataSettings | None = None
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+
+def subject_of(
+    name: str, architecture: Architecture, *, weights: Path | None = None, data: DataSettings | None = None
+) -> Subject:
+    """Returns an architecture from a file or the zoo, with the weights of a file where one is given.
+
+    Raises:
+        NothingToExport: the file of weights cannot be read.
+    """
+    content = None if weights is None else _read(weights)
+    return Subject(file_name(name), dataclasses.replace(architecture, auxiliary=()), content, data)
+
+
+def subject_in(path: Path, *, data: DataSettings | None = None) -> Subject:
+    """Returns the network in a safetensors file that was exported here: it knows its own architecture.
+
+    Raises:
+        NothingToExport: it is another file.
+    """
+    content = _read(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            document = (file.metadata() or {})["architecture"]
+        architecture = Architecture.from_json(document)
+    except (SafetensorError, KeyError, ArchitectureError) as error:
+        raise NothingToExport(
+            f"a file of weights must say its architecture, as those of `nas export` do, got {str(path)!r}"
+            f" ({type(error).__name__}); name the architecture and give the weights with --weights"
+        ) from None
+    return Subject(file_name(path.stem), architecture, content, data)
+
+
+def subject_of_trial(
+    study: str, number: int | None, *, storage: str | None = None, artifacts: str | None = None
+) -> Subject:
+    """Returns a trial of a study with all that the ledger knows of it; None is the best one.
+
+    Raises:
+        StudyMissing, TrialMissing, NoCandidate: there is no such network.
+    """
+    opened = Study(study, storage, artifacts)
+    candidate = opened.best() if number is None else opened.candidate(number)
+    with open_store(storage or default_storage(), artifacts=artifacts) as store:
+        record = store.study(study)
+        [trial] = [one for one in store.trials(record.id) if one.number == candidate.number]
+        lineage = _lineage(store, record, trial)
+    try:
+        settings: Settings | None = restored_settings(record)
+    except StudyMissing:
+        settings = None
+    architecture = dataclasses.replace(candidate.architecture, auxiliary=())
+    fidelity = Fidelity.model_validate_json(trial.fidelity) if trial.fidelity else Fidelity()
+    if fidelity.resolution is not None:
+        architecture = architecture.at(resolution=fidelity.resolution)
+    return Subject(
+        name=file_name(f"{record.name}-{candidate.number}"),
+        architecture=architecture,
+        weights=candidate.weights,
+        data=None if settings is None else settings.data,
+        lineage=lineage,
+    )
+
+
+def file_name(name: str) -> str:
+    """Returns `name` as a file's stem that is also a Python module's name: letters, digits and `_`.
+
+    >>> file_name("../../etc/passwd"), file_name("0.5 wide")
+    ('etc_passwd', 'n0_5_wide')
+    """
+    stem = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")[:100] or "network"
+    return f"n{stem}" if stem[0].isdigit() else stem
+
+
+def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, Any]:
+    """Returns where a trial comes from, as plain values."""
+    attempts = store.attempts(trial.id)
+    return {
+        "study": study.name,
+        "trial": trial.number,
+        "study_seed": study.seed,
+        "space": {key: (study.space or {}).get(key) for key in ("name", "version")},
+        "settings": _without_places(study.settings),
+        "fingerprint": study.settings.get("fingerprint"),
+        "digest": trial.digest,
+        "seed": trial.seed,
+        "recipe": _parsed(trial.recipe),
+        "fidelity": _parsed(trial.fidelity),
+        "choices": dict(trial.choices),
+        "metrics": dict(trial.metrics),
+        "costs": dict(trial.costs),
+        "attributes": dict(trial.user_attrs),
+        "weights": trial.weights,
+        "started": trial.started,
+        "ended": trial.ended,
+        "seconds": trial.seconds,
+        "runs": [run.id for run in store.runs(study.id)],
+        "code_version": attempts[-1].code_version if attempts else None,
+        "host": attempts[-1].host if attempts else None,
+    }
+
+
+def _without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a study's settings without where the ledger is, which may hold a password."""
+    tables = json.loads(json.dumps(dict(settings), default=str))
+    for key in ("storage", "artifacts", "address"):
+        if isinstance(tables.get("search"), dict):
+            tables["search"].pop(key, None)
+    return dict(tables)
+
+
+def _parsed(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file() or path.stat().st_size > MAX_WEIGHTS_BYTES:
+        raise NothingToExport(
+            f"a file of weights must exist and have at most {MAX_WEIGHTS_BYTES} bytes, got {str(path)!r};"
+            " check the path"
+        )
+    return path.read_bytes()
