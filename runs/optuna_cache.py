@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import Row
@@ -132,6 +132,18 @@ def frozen_draft(trial_id: int, number: int, draft: Draft) -> FrozenTrial:
         system_attrs=dict(draft.system_attrs),
         intermediate_values=dict(draft.intermediate),
         trial_id=trial_id,
+    )
+
+
+def drafted(trial: FrozenTrial) -> Draft:
+    """Returns a trial of Optuna's as a draft of ours."""
+    return Draft(
+        started=local_time(trial.datetime_start),
+        choices=dict(trial.params),
+        distributions={name: distribution_to_json(trial.distributions[name]) for name in trial.params},
+        user_attrs=dict(trial.user_attrs),
+        system_attrs=dict(trial.system_attrs),
+        intermediate=dict(trial.intermediate_values),
     )
 
 

@@ -24,7 +24,7 @@ from runs import optuna_rows, states, studies
 from runs.drafts import FLUSH_AFTER_S, Draft
 from runs.errors import StudyExists, StudyMissing
 from runs.names import study_name
-from runs.optuna_cache import StudyCache, copied, frozen_draft, local_time
+from runs.optuna_cache import StudyCache, copied, drafted, frozen_draft, local_time
 from runs.records import Claim, Outcome, Value
 from runs.store import Store, open_store
 
@@ -49,6 +49,9 @@ class OptunaView(BaseStorage):
         self._lock = threading.RLock()
         self._caches: dict[int, StudyCache] = {}
         self._frozen: dict[int, tuple[int, FrozenTrial]] = {}  # of trials we hold, with their draft's version
+        self._shown: dict[
+            int, tuple[int, int]
+        ] = {}  # fence and version of our trials as their cache has them
         self._places: dict[int, tuple[int, int]] = {}  # study and number by trial id
 
     def __reduce__(self) -> tuple[Callable[..., BaseStorage], tuple[Any, ...]]:
@@ -61,9 +64,8 @@ class OptunaView(BaseStorage):
         """Adds a study without space or seed. Raises BadName, and DuplicatedStudyError."""
         name = f"no-name-{uuid.uuid4()}" if study_name is None else _checked(study_name)
         try:
-            return self._store.create_plain_study(
-                name, [direction.name.lower() for direction in directions]
-            ).id
+            wanted = [direction.name.lower() for direction in directions]
+            return self._store.create_plain_study(name, wanted).id
         except StudyExists as error:
             raise DuplicatedStudyError(str(error)) from None
 
@@ -276,8 +278,13 @@ class OptunaView(BaseStorage):
             cache.put(cache.frozen(row, news.intermediate.get(row.id, {})) if own is None else own)
         cache.revision = news.revision
         for claim in list(self._held.claims.values()):
+            draft = self._held.drafts.get(claim.trial_id)
+            seen = None if draft is None else (claim.fence, draft.version)
+            if seen is not None and self._shown.get(claim.trial_id) == seen:
+                continue  # of a thousand trials that a driver holds, few have changed
             if claim.study_id == study_id and (own := self._own(claim.trial_id)) is not None:
                 cache.put(own)
+                self._shown[claim.trial_id] = claim.fence, self._held.drafts[claim.trial_id].version
         return cache
 
     def _let_go(self, row: Row[*tuple[Any, ...]]) -> None:
@@ -291,6 +298,7 @@ class OptunaView(BaseStorage):
         claim = self._held.claims.get(trial_id)
         if claim is None:
             self._frozen.pop(trial_id, None)
+            self._shown.pop(trial_id, None)
             return None
         draft = self._draft(claim)
         version, frozen = self._frozen.get(trial_id, (-1, None))
@@ -359,9 +367,7 @@ class OptunaView(BaseStorage):
 
     def _study_attributes(self, study_id: int, column: str) -> dict[str, Any]:
         with _missing_is_key_error():
-            return self._store.database.read(
-                lambda connection: studies.attributes(connection, study_id, column)
-            )
+            return self._store.database.read(lambda one: studies.attributes(one, study_id, column))
 
 
 class _missing_is_key_error:
@@ -370,7 +376,7 @@ class _missing_is_key_error:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, StudyMissing):
             raise KeyError(str(error)) from None
 
@@ -389,12 +395,5 @@ def _directions(names: Sequence[str]) -> list[StudyDirection]:
 
 
 def _template(trial: FrozenTrial) -> optuna_rows.Template:
-    draft = Draft(
-        started=local_time(trial.datetime_start),
-        choices=dict(trial.params),
-        distributions={name: distribution_to_json(trial.distributions[name]) for name in trial.params},
-        user_attrs=dict(trial.user_attrs),
-        system_attrs=dict(trial.system_attrs),
-        intermediate=dict(trial.intermediate_values),
-    )
-    return optuna_rows.Template(_ANY[trial.state], draft, local_time(trial.datetime_complete), trial.values)
+    end = local_time(trial.datetime_complete)
+    return optuna_rows.Template(_ANY[trial.state], drafted(trial), end, trial.values)

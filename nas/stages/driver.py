@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 2.0  # leases, epochs and the run's sign of life are written together, at most this often
 POLL_S = 0.25  # how long the driver sleeps when nothing happens: its reaction time to a stop
+MAX_BEGUN = (
+    50  # trials begun in one transaction: however many workers are free, none waits for all the others
+)
 MAX_BARREN = 100  # proposals in a row that needed no training, after which the source has nothing new
 
 
@@ -119,7 +122,7 @@ class Driver:
             if self._ending is not None:
                 self._drain()
                 return
-            claims = self._claims(num_free)
+            claims = self._claims(min(num_free, MAX_BEGUN))
             if not claims:
                 return
             for claim in claims:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.strategies.design import Design, Point
 
 _REPAIR = crc32(b"repair")  # sets the stream of repairs apart from the stream of draws
+_MISSING = object()  # stands where a trial has no value; no choice equals it
 MAX_REPAIRS = 200  # mutations tried before a proposal is let through as it is
 
 
@@ -42,6 +44,7 @@ class WindowedSampler(BaseSampler):
         # What every trial of the study has, in the order of Optuna's intersection search space: known without reading.
         self._relative = {name: d for name, d in sorted(design.distributions.items()) if not d.single()}
         self._seed = seed
+        self._tried = _Tried([choice.name for choice in design.space.choices])
 
     def __str__(self) -> str:
         return str(self._inner)
@@ -83,13 +86,40 @@ class WindowedSampler(BaseSampler):
 
     def _repaired(self, point: Point, study: Study, trial: FrozenTrial) -> Point:
         rng = np.random.default_rng((self._seed, trial.number, _REPAIR))
-        others = [t.params.items() for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        self._tried.learn(study)
         for _ in range(MAX_REPAIRS):
             is_affordable = self._design.affords(point)
-            values = self._design.space.values(point).items()
-            if is_affordable and not any(values <= other for other in others):
+            if is_affordable and not self._tried.has(self._design.space.values(point), trial.number):
                 return point
             changed = self._design.space.mutate(point, rng)
             if is_affordable or self._design.cost(changed) <= self._design.cost(point):
                 point = changed
         return point
+
+
+class _Tried:
+    """What the trials of a study have tried, read from its history once: a trial's choices do not change."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._study_id: int | None = None
+        self._numbers: dict[tuple[Any, ...], set[int]] = {}  # by values
+        self._num_settled = 0  # of the first trials, whose choices are all made
+
+    def learn(self, study: Study) -> None:
+        """Reads the trials that have made their choices since the last time."""
+        if study._study_id != self._study_id:
+            self._study_id, self._numbers, self._num_settled = study._study_id, {}, 0
+        trials = study.get_trials(deepcopy=False)
+        is_settled = True
+        for trial in itertools.islice(trials, self._num_settled, None):
+            values = tuple(trial.params.get(name, _MISSING) for name in self._names)
+            if _MISSING not in values:
+                self._numbers.setdefault(values, set()).add(trial.number)
+            is_settled = is_settled and (_MISSING not in values or trial.state.is_finished())
+            self._num_settled += is_settled
+
+    def has(self, values: Mapping[str, Any], number: int) -> bool:
+        """Returns whether a trial other than `number` has these values."""
+        numbers = self._numbers.get(tuple(values[name] for name in self._names), set())
+        return bool(numbers - {number})
