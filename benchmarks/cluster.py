@@ -1,0 +1,149 @@
+"""How many workers one driver can serve: trials a second on SQLite and PostgreSQL, and whether a trial's cost is flat.
+
+A thousand pretended workers finish far more trials a second than a driver can record, in virtual time that passes as
+the driver's own does, so the driver never waits: what is measured is the driver, its sampler and the ledger alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.row import Row
+from nas.execution.simulations import Modelled
+from nas.execution.virtual import VirtualClock, VirtualExecutor
+from nas.reward import Reward
+from nas.settings import DataSettings, Fidelity, Recipe
+from nas.stages.budget import Budget
+from nas.stages.driver import Driver
+from nas.stages.history import History
+from nas.stages.proposals import SampledSource
+from nas.stages.rules import Rules
+from nas.strategies.registry import make_sampler
+from nas.strategies.rungs import make_rungs
+from runs import open_store
+from search_space import open_space
+from tests.postgres_server import PostgresServer, program_folders
+
+NAME = "cluster"
+
+NUM_WORKERS = 1_000
+MEAN_SECONDS = 2.0  # so that the workers could finish 500 trials a second
+NUM_TRIALS = 4_000
+MIN_PER_SECOND = 200.0
+MAX_GROWTH = 1.25  # of a trial's processor time, from the second quarter to the last
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a driver went: wall and processor seconds of each quarter of the trials."""
+
+    num_trials: int
+    wall_s: tuple[float, ...]
+    processor_s: tuple[float, ...]
+
+    @property
+    def per_second(self) -> float:
+        """Trials a second of the wall clock."""
+        return self.num_trials / sum(self.wall_s)
+
+    @property
+    def growth(self) -> float:
+        """Processor seconds of the last quarter over those of the second; the first also fills the workers."""
+        return self.processor_s[-1] / self.processor_s[1]
+
+
+def run() -> list[Row]:
+    """Returns the rows for SQLite, and for PostgreSQL where its server programs are installed."""
+    with tempfile.TemporaryDirectory(prefix="nas-bench-") as folder:
+        rows = _rows("SQLite", f"sqlite:///{folder}/nas.db")
+    if not program_folders():
+        print("PostgreSQL's programs are missing: its rows are left out", file=sys.stderr)
+        return rows
+    with PostgresServer(program_folders()[0]) as server, server.database() as url:
+        return rows + _rows("PostgreSQL", url)
+
+
+def _rows(name: str, url: str) -> list[Row]:
+    found = pace(url, num_trials=NUM_TRIALS)
+    processor = found.num_trials / sum(found.processor_s)
+    what = f"{name}: {NUM_TRIALS:,} trials of {NUM_WORKERS:,} pretended workers under one driver"
+    target = MIN_PER_SECOND if name == "PostgreSQL" else None
+    return [
+        Row(
+            f"{what}, trials/s (peer: a second of its processor time)",
+            found.per_second,
+            processor,
+            found.per_second,
+            target,
+            None if target is None else found.per_second >= target,
+            "trials/s",
+        ),
+        Row(
+            f"{what}: processor time of a trial in the last quarter over the second",
+            found.processor_s[-1] / (found.num_trials / 4) * 1e3,
+            found.processor_s[1] / (found.num_trials / 4) * 1e3,
+            found.growth,
+            MAX_GROWTH,
+            found.growth <= MAX_GROWTH,
+            "ms",
+        ),
+    ]
+
+
+def pace(url: str, *, num_trials: int, strategy: str = "random", num_workers: int = NUM_WORKERS) -> Pace:
+    """Runs a whole search of pretended trainings in the ledger at `url`, which must be empty.
+
+    Args:
+        url: of the storage.
+        num_trials: a multiple of 4.
+        strategy: that proposes.
+        num_workers: pretended ones.
+    """
+    clock = VirtualClock(drag=1.0)
+    space = open_space("mnasnet", resolution=16, num_classes=10, input_channels=1, width=0.25)
+    reward = Reward("soft", 5e6, "macs")
+    fidelity = Fidelity(epochs=1)
+    sampler = make_sampler(strategy, seed=0, space=space, reward=reward, num_trials=num_trials)
+    rules = Rules(
+        data=DataSettings(),
+        fingerprint="pretended",
+        recipe=Recipe(),
+        reward=reward,
+        rungs=make_rungs("none", max_epochs=1),
+        budget=Budget(num_trials),
+    )
+    executor = VirtualExecutor(Modelled(MEAN_SECONDS), clock, num_slots=num_workers)
+    with open_store(url, clock=clock.clock) as store:
+        study = store.create_study(
+            "cluster", directions=reward.directions, seed=0, space=space.describe(), settings={}
+        )
+        source = SampledSource(store, study, space, sampler, fidelity)
+        run = store.open_run(study.id, "search", {})
+        laps = _Laps(num_trials)
+        Driver(store, study, run, source, executor, rules, watch=laps).drive()
+        violations = store.check()
+    assert not violations, violations
+    return Pace(num_trials, laps.differences(time.perf_counter), laps.differences(time.process_time))
+
+
+class _Laps:
+    """Notes both clocks when a quarter of the trials is done."""
+
+    def __init__(self, num_trials: int) -> None:
+        self._num_trials = num_trials
+        self._marks = [(time.perf_counter(), time.process_time())]
+
+    def __call__(self, history: History) -> None:
+        num_ended = sum(count for state, count in history.spent.counts.items() if state.is_finished)
+        while num_ended >= self._num_trials * len(self._marks) / 4 and len(self._marks) < 5:
+            self._marks.append((time.perf_counter(), time.process_time()))
+
+    def differences(self, clock: Callable[[], float]) -> tuple[float, ...]:
+        """Returns the seconds of each quarter by one of the two clocks."""
+        index = 0 if clock is time.perf_counter else 1
+        times = [mark[index] for mark in self._marks]
+        return tuple(later - earlier for earlier, later in zip(times, times[1:], strict=False))
