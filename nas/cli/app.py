@@ -17,6 +17,7 @@ from nas.cli import (
     databases,
     doctor,
     exporting,
+    running,
     scaling,
     searching,
     studies,
@@ -31,12 +32,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find a small network under an accuracy-and-cost reward, and keep every measurement.",
-    epilog="Start: nas search --data digits --target 5M --trials 40. Then: nas best, nas export.",
+    epilog="Start: nas search --data digits --target 5M --trials 40. Then: nas best, nas fit, nas grow, nas export.",
 )
 for module in (
     configuration,
     searching,
     scaling,
+    running,
     studies,
     architectures,
     exporting,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,16 @@ import typer
 from nas.cli.architectures import load_architecture
 from nas.cli.exits import CommandError, Exit
 from nas.cli.progress import Progress
+from nas.cli.scaling_views import (
+    COMMITTEE_COLUMNS,
+    committee_view,
+    fit_view,
+    grow_view,
+    print_fit,
+    print_grow,
+    print_sweep,
+    sweep_view,
+)
 from nas.cli.session import Session, verb
 from nas.cli.signals import Interruption, interruptible
 from nas.flags import FIT_FLAGS, GROW_FLAGS, NETWORK_FLAGS, masked
@@ -22,12 +31,7 @@ from nas.flags import FIT_FLAGS, GROW_FLAGS, NETWORK_FLAGS, masked
 if TYPE_CHECKING:
     from nas.settings import Settings
     from nas.stages.arms import Watch
-    from nas.stages.fit import FitReport
-    from nas.stages.forecast import Forecast
-    from nas.stages.grow import Grown, GrowReport
     from nas.stages.rules import Ending
-    from nas.stages.sweep import Curve, SweepReport
-    from scaling_rules import Committee
 
 What = Annotated[
     str,
@@ -37,12 +41,6 @@ What = Annotated[
         show_default=False,
     ),
 ]
-_FORECAST_COLUMNS = ("rule", "size", "macs", "params", "resolution", "accuracy", "low", "high", "measured")
-_MEMBER_COLUMNS = (
-    *("rule", "size", "trials", "macs", "params", "resolution"),
-    *("expected", "low", "high", "observed", "inside"),
-)
-_COMMITTEE_COLUMNS = ("kind", "names", "mean", "threshold", "macs", "accuracy", "low", "high")
 _ONLY_OF_NETWORKS = frozenset(flag.name for flag in NETWORK_FLAGS)
 _PLACES = ("storage", "artifacts")
 
@@ -79,20 +77,20 @@ def fit(
     if factors:
         from nas.stages import sweep as sweeping
 
-        with _running(session, again) as (watch, interruption):
+        with running(session, again) as (watch, interruption):
             swept = sweeping.sweep(
                 study, factors, trial=trial, changes=_changes(session), watch=watch, **places
             )
-        _show(session, sweep_view(swept), _print_sweep)
-        _conclude(session, swept.ending, interruption, again, [])
+        _show(session, sweep_view(swept), print_sweep)
+        conclude(session, swept.ending, interruption, again, [])
         return
     from nas.stages import fit as fitting
 
-    with _running(session, again) as (watch, interruption):
+    with running(session, again) as (watch, interruption):
         report = fitting.fit(study, trial=trial, changes=_changes(session), watch=watch, **places)
-    _show(session, fit_view(report), _print_fit)
+    _show(session, fit_view(report), print_fit)
     following = [same_command(session, "grow", [report.study, "--phi", "0,1,2"], only=_PLACES)]
-    _conclude(session, report.ending, interruption, again, following)
+    conclude(session, report.ending, interruption, again, following)
 
 
 def grow(session: Session, what: What) -> None:
@@ -104,15 +102,15 @@ def grow(session: Session, what: What) -> None:
 
     from nas.stages import grow as growing
 
-    with _running(session, again) as (watch, interruption):
+    with running(session, again) as (watch, interruption):
         report = growing.grow(study, changes=_changes(session), watch=watch, **_places(session))
-    _show(session, grow_view(report), _print_grow)
+    _show(session, grow_view(report), print_grow)
     best = max((one for one in report.members if one.trials), key=lambda one: one.mean or 0.0, default=None)
     name = f"{report.study}.{growing.GROW}"
     following = [same_command(session, "trials", [name], only=_PLACES)]
     if best is not None:
         following.append(same_command(session, "export", [f"{name}/{best.trials[0]}"], only=_PLACES))
-    _conclude(session, report.ending, interruption, again, following)
+    conclude(session, report.ending, interruption, again, following)
 
 
 def committee(
@@ -125,7 +123,7 @@ def committee(
         from nas.stages.scaled_trainings import stored_arm
 
         found = committees(store, stored_arm(store, store.study(study), GROW))
-    session.rows([committee_view(one) for one in found], columns=_COMMITTEE_COLUMNS)
+    session.rows([committee_view(one) for one in found], columns=COMMITTEE_COLUMNS)
 
 
 def subject(session: Session, what: str) -> tuple[str, int | None]:
@@ -185,90 +183,6 @@ def same_command(session: Session, name: str, words: Sequence[str], *, only: Seq
     return shlex.join(line)
 
 
-def fit_view(report: FitReport) -> dict[str, Any]:
-    """Returns what `nas fit --json` prints."""
-    found = report.fit
-    view: dict[str, Any] = {
-        "study": report.study,
-        "baseline": {"digest": report.baseline.architecture.digest, "origin": report.baseline.origin},
-        "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
-        "fit": report.id,
-        "num_failed": report.num_failed,
-        "device_seconds": report.device_seconds,
-        "forecasts": [forecast_view(one) for one in report.forecasts],
-    }
-    if found is None:
-        return view | {"rule": None}
-    stored = json.loads(found.to_json())
-    return view | {
-        "method": found.method,
-        "rule": stored["rule"] | {"equation": found.rule.equation},
-        "parameters": stored["parameters"],
-        "verdict": found.verdict,
-        "comparisons": stored["comparisons"],
-        "region": found.region,
-        "cost_exponents": stored["cost_exponents"],
-        "noise": found.noise,
-        "lack_of_fit": found.lack_of_fit,
-        "level": found.level,
-        "num_trainings": len(found.points),
-        "num_networks": len({(p.depth, p.width, p.resolution) for p in found.points}),
-        "points": stored["points"],
-    }
-
-
-def sweep_view(report: SweepReport) -> dict[str, Any]:
-    """Returns what `nas fit --sweep --json` prints."""
-    return {
-        "study": report.study,
-        "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
-        "device_seconds": report.device_seconds,
-        "curves": [_curve_view(curve) for curve in report.curves],
-    }
-
-
-def grow_view(report: GrowReport) -> dict[str, Any]:
-    """Returns what `nas grow --json` prints."""
-    return {
-        "study": report.study,
-        "baseline": {"digest": report.baseline.architecture.digest, "origin": report.baseline.origin},
-        "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
-        "epochs": report.epochs,
-        "fit": report.fit,
-        "members": [_member_view(one) for one in report.members],
-        "committees": [committee_view(one) for one in report.committees],
-        "num_failed": report.num_failed,
-        "device_seconds": report.device_seconds,
-    }
-
-
-def forecast_view(one: Forecast) -> dict[str, Any]:
-    """Returns one size and what is expected of it."""
-    factors = {"depth": one.member.depth, "width": one.member.width, "resolution": one.member.resolution}
-    return {
-        "rule": one.rule,
-        "size": one.size,
-        "multipliers": factors,
-        "macs": one.macs,
-        "params": one.params,
-        "resolution": one.resolution,
-        "target_met": one.member.met,
-        "accuracy": one.accuracy,
-        "low": one.low,
-        "high": one.high,
-        "measured": not one.is_beyond,
-    }
-
-
-def committee_view(one: Committee) -> dict[str, Any]:
-    """Returns one committee as a line of the table."""
-    view = dataclasses.asdict(one)
-    view["macs"] = round(view.pop("cost"))
-    view["threshold"] = one.threshold if one.kind == "cascade" else None
-    view["mean"] = one.mean if one.kind != "single" else None
-    return view | {"names": list(one.names)}
-
-
 def _adopted(session: Session, what: str) -> str:
     """Returns the study that is made of a network; a reference network takes the size of the data's images."""
     from nas.stages.baseline import adopt
@@ -282,7 +196,7 @@ def _adopted(session: Session, what: str) -> str:
 
 
 @contextmanager
-def _running(session: Session, again: str) -> Iterator[tuple[Watch, Interruption]]:
+def running(session: Session, again: str) -> Iterator[tuple[Watch, Interruption]]:
     """Shows progress and turns Ctrl-C into a wish to stop, while a stage runs."""
     from nas.stages.arms import Watch
 
@@ -306,31 +220,6 @@ def _places(session: Session) -> dict[str, Any]:
     return {"storage": found.storage, "artifacts": found.settings.search.artifacts}
 
 
-def _member_view(one: Grown) -> dict[str, Any]:
-    expected = forecast_view(one.forecast)
-    expected["expected"] = expected.pop("accuracy")
-    return expected | {
-        "trials": list(one.trials),
-        "accuracies": list(one.accuracies),
-        "observed": one.mean,
-        "inside": one.num_hits,
-        "weights": list(one.weights),
-    }
-
-
-def _curve_view(curve: Curve) -> dict[str, Any]:
-    law = curve.law
-    return {
-        "dimension": curve.dimension,
-        "points": [dataclasses.asdict(point) for point in curve.points],
-        "law": None if law is None else str(law.law),
-        "limit": None if law is None else law.law.limit,
-        "saturation": None if law is None else law.law.saturation(),
-        "parameters": [] if law is None else [dataclasses.asdict(one) for one in law.parameters],
-        "why": curve.why,
-    }
-
-
 def _show(session: Session, view: Mapping[str, Any], show: Any) -> None:
     if session.json:
         session.printer.json(view)
@@ -338,86 +227,7 @@ def _show(session: Session, view: Mapping[str, Any], show: Any) -> None:
         show(session, view)
 
 
-def _print_fit(session: Session, view: Mapping[str, Any]) -> None:
-    printer = session.printer
-    if view["rule"] is None:
-        printer.message("too few trainings have ended for a fit")
-        return
-    facts = {
-        one["name"]: f"{one['value']:.3f}  ({one['low']:.3f} to {one['high']:.3f})"
-        for one in view["parameters"]
-    }
-    facts |= {"rule": view["rule"]["equation"], "verdict": view["verdict"]}
-    facts |= {
-        "left": f"{view['region']:.1%} of all rules, jointly",
-        "noise": f"{view['noise']:.4f} of one training; {view['num_trainings']} of {view['num_networks']} networks",
-    }
-    if view["lack_of_fit"] < 0.01:
-        facts["misses"] = "more than noise explains; they count as noise"
-    printer.facts(
-        facts, title=f"fit of {view['study']} ({view['baseline']['origin']}, by the {view['method']})"
-    )
-    rows = [
-        {
-            "against": one["name"],
-            "gain": one["gain"],
-            "low": one["low"],
-            "high": one["high"],
-            "sure": one["distinguishable"],
-        }
-        for one in view["comparisons"]
-    ]
-    if rows:
-        printer.table(rows, columns=("against", "gain", "low", "high", "sure"), title="at equal cost")
-    if view["forecasts"]:
-        printer.table(
-            view["forecasts"], columns=_FORECAST_COLUMNS, title="to be expected of one training like these"
-        )
-
-
-def _print_sweep(session: Session, view: Mapping[str, Any]) -> None:
-    rows = [
-        {
-            "dimension": curve["dimension"],
-            **point,
-            "mean": sum(point["accuracies"]) / len(point["accuracies"]),
-        }
-        for curve in view["curves"]
-        for point in curve["points"]
-    ]
-    session.printer.table(rows, columns=("dimension", "factor", "built", "macs", "mean", "accuracies"))
-    for curve in view["curves"]:
-        if curve["law"] is None:
-            session.printer.data(f"{curve['dimension']}: no law, because {curve['why']}")
-        else:
-            session.printer.data(
-                f"{curve['dimension']}: {curve['law']}; 90 % of what is lacking is gained after"
-                f" {curve['saturation']:.3g} times the MACs"
-            )
-
-
-def _print_grow(session: Session, view: Mapping[str, Any]) -> None:
-    rows = []
-    for one in view["members"]:
-        tried = len(one["accuracies"])
-        inside = None if one["inside"] is None or not tried else f"{one['inside']} of {tried}"
-        rows.append({**one, "inside": inside})
-    title = f"family of {view['study']} ({view['baseline']['origin']}), {view['epochs']} epochs"
-    session.rows(rows, columns=_MEMBER_COLUMNS, title=title)
-    for one in view["members"]:
-        if not one["target_met"]:
-            session.printer.message(
-                f"{one['rule']} {one['size']}: rounding allows no nearer than {one['macs']:,} MACs"
-            )
-    if len(view["committees"]) > 1:
-        session.printer.table(
-            view["committees"],
-            columns=_COMMITTEE_COLUMNS,
-            title="none beaten, on half of the validation images",
-        )
-
-
-def _conclude(
+def conclude(
     session: Session, ending: Ending, interruption: Interruption, again: str, following: Sequence[str]
 ) -> None:
     """Says why it ended and what can be done next, and ends with the code that fits."""

@@ -1,4 +1,4 @@
-"""Commands that spend: search and resume."""
+"""Command `search`, and going on with one."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from nas.stages.finalists import Finalist
     from nas.stages.search import SearchReport
 
-_FINALIST_COLUMNS = ("trial", "mean_reward", "reward", "accuracy", "macs", "params", "digest")
+FINALIST_COLUMNS = ("trial", "mean_reward", "reward", "accuracy", "macs", "params", "digest")
 
 # What may change between the sessions of one study: limits and machines, but not the question.
-_CHANGEABLE = tuple(
+LIMITS = tuple(
     flag
     for flag in FLAGS
     if flag.group in ("Budget", "Where") and flag.name not in ("study", "storage", "artifacts")
 )
 _PLACES = tuple(flag for flag in FLAGS if flag.name in ("storage", "artifacts"))
+CHANGEABLE = (*LIMITS, *_PLACES)  # the flags of `nas resume`
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to `app`."""
     verb(app, "search", flags=FLAGS)(search)
-    verb(app, "resume", flags=(*_CHANGEABLE, *_PLACES))(resume)
 
 
 def search(
@@ -59,15 +59,15 @@ def search(
     _conclude(session, report, interruption, resuming)
 
 
-def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY")]) -> None:
-    """Go on with a study from its storage; limits and machines may change."""
+def resume(session: Session, study: str) -> None:
+    """Goes on with a search from its storage; limits and machines may change."""
     found = session.configuration()
 
     from nas.config import overlaid
     from nas.stages import search as stage
     from nas.stages.preparation import restored_settings
 
-    changes = {flag.name: session.flags.get(flag.name) for flag in _CHANGEABLE}
+    changes = {flag.name: session.flags.get(flag.name) for flag in LIMITS}
     with session.store() as store:
         overlaid(
             restored_settings(store.study(study)), changes
@@ -139,7 +139,7 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
     if session.json:
         session.printer.json(view)
     else:
-        session.rows(view["finalists"], columns=_FINALIST_COLUMNS, title=f"finalists of {report.study}")
+        session.rows(view["finalists"], columns=FINALIST_COLUMNS, title=f"finalists of {report.study}")
     printer = session.printer
     printer.message(f"{report.ending.kind}: {report.ending.reason}")
     if report.comparison is not None:

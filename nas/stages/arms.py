@@ -35,13 +35,27 @@ class Watch:
     should_stop: Callable[[], bool] = lambda: False
 
 
-@dataclass(frozen=True, slots=True)
 class Bench:
-    """Where a stage works: the ledger, the workers, and whoever looks on."""
+    """Where a stage works: the ledger, the workers, and whoever looks on. To be closed, which ends the workers.
 
-    store: Store
-    executor: Executor
-    watch: Watch
+    The workers are started when the first trial wants one, so that a stage that has nothing left to do costs nothing.
+
+    Args:
+        store: the ledger.
+        settings: say which executor, and how many workers.
+        evaluator: of each worker.
+        watch: looks on.
+    """
+
+    def __init__(self, store: Store, settings: Settings, evaluator: Evaluator, watch: Watch) -> None:
+        self.store, self.watch = store, watch
+        self._settings, self._evaluator = settings, evaluator
+        self._executor: Executor | None = None
+
+    def close(self) -> None:
+        """Ends the workers, where there are some."""
+        if self._executor is not None:
+            self._executor.close()
 
     def drive(
         self, stage: str, study: StudyRecord, source: Source, rules: Rules, *, parent: str | None = None
@@ -55,6 +69,8 @@ class Bench:
             rules: what holds for each.
             parent: the run that this one builds on.
         """
+        if self._executor is None:
+            self._executor = _open_workers(self._settings, self._evaluator)
         run = self.store.open_run(study.id, stage, study.settings, parent=parent)
         status = "failed"
         try:
@@ -63,7 +79,7 @@ class Bench:
                 study,
                 run,
                 source,
-                self.executor,
+                self._executor,
                 rules,
                 should_stop=self.watch.should_stop,
                 watch=lambda history: self.watch.progress(study.name, history, rules.budget),
@@ -115,7 +131,7 @@ def training_evaluator(settings: Settings, *, measures_latency: bool = False) ->
     return TrainingEvaluator(EvaluatorOptions(measures_latency=measures_latency, num_threads=threads))
 
 
-def open_workers(settings: Settings, evaluator: Evaluator) -> Executor:
+def _open_workers(settings: Settings, evaluator: Evaluator) -> Executor:
     """Returns the executor that the settings name: by default one worker a GPU, or one a core where there is none.
 
     What a running cluster has, its own machines know; here only this machine's GPUs and cores are counted.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from nas.config import default_storage
 from nas.interfaces import Evaluator
 from nas.settings import Settings
-from nas.stages.arms import Bench, Watch, open_workers, training_evaluator
+from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.baseline import NETWORK, Baseline, Candidate, baseline_of, stored_baseline
 from nas.stages.budget import Budget
 from nas.stages.forecast import Forecast, forecasts
@@ -103,6 +103,7 @@ def fit(
     Example:
         >>> fit("digits").fit.rule.alpha
     """
+    watch = watch or Watch()
     with opened(study, storage, artifacts) as (store, parent):
         settings = changes(arm_settings(store, parent, (GRID, FIT)))
         method = settings.fit.method
@@ -116,9 +117,9 @@ def fit(
         largest = settings.fit.largest if method == "surface" else 2.0
         side = baseline.largest_side(largest * 1.1)
         arm = open_arm(store, parent, name, settings=settings, baseline=baseline, side=side)
-        (watch or Watch()).plan(_plan(arm))
-        with closing(open_workers(settings, evaluator or training_evaluator(settings))) as executor:
-            ending = _measure(arm, Bench(store, executor, watch or Watch()))
+        watch.plan(_plan(arm))
+        with closing(Bench(store, settings, evaluator or training_evaluator(settings), watch)) as bench:
+            ending = _measure(arm, bench)
         if ending.kind != "stopped":
             store.set_study_state(arm.study.id, "finished")
         return _concluded(store, parent, arm, ending)

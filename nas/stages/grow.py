@@ -14,7 +14,7 @@ from statistics import fmean
 
 from nas.interfaces import Evaluator
 from nas.settings import LONGER, Recipe, Settings
-from nas.stages.arms import Bench, Watch, open_workers, training_evaluator
+from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.baseline import Baseline
 from nas.stages.budget import Budget
 from nas.stages.committee import committees
@@ -140,8 +140,7 @@ def grow(
         side = max([one.resolution for one in family], default=1)
         arm = open_arm(store, parent, GROW, settings=settings, baseline=baseline, side=side)
         watch.plan(_plan(arm, family))
-        with closing(open_workers(settings, evaluator or training_evaluator(settings))) as executor:
-            bench = Bench(store, executor, watch)
+        with closing(Bench(store, settings, evaluator or training_evaluator(settings), watch)) as bench:
             ending, expected = _train(arm, bench, family, known)
         if ending.kind != "stopped":
             store.set_study_state(arm.study.id, "finished")

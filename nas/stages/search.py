@@ -6,7 +6,7 @@ and repeated trainings of the finalists, so that the report can say whether the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from nas.evaluation.data import Dataset, load
 from nas.interfaces import Evaluator
 from nas.reward import Reward
 from nas.settings import Settings
-from nas.stages.arms import Bench, Watch, arm_study, open_workers, training_evaluator
+from nas.stages.arms import Bench, Watch, arm_study, training_evaluator
 from nas.stages.budget import Budget
 from nas.stages.finalists import CONTROL, FINALISTS, Finalist, finalists, repeated
 from nas.stages.preparation import (
@@ -80,6 +80,7 @@ def search(
     *,
     watch: Watch | None = None,
     evaluator: Evaluator | None = None,
+    notes: Mapping[str, object] | None = None,
 ) -> SearchReport:
     """Runs a new search, and returns when its budget is used or somebody asks to stop.
 
@@ -87,6 +88,7 @@ def search(
         settings: what is searched for; `settings.search.study` must be a new name.
         watch: is told the plan and the progress, and may ask to stop.
         evaluator: measures candidates; None trains them.
+        notes: kept with the study, beside its settings.
 
     Raises:
         StudyExists: resume it instead.
@@ -109,7 +111,7 @@ def search(
             directions=reward.directions,
             seed=settings.search.seed,
             space=space.describe(),
-            settings=stored_settings(settings, dataset),
+            settings={**stored_settings(settings, dataset), **(notes or {})},
         )
         return _run(store, study, settings, dataset, space, watch or Watch(), evaluator)
 
@@ -157,7 +159,7 @@ def resume(
         dataset = load(settings.data)
         space = make_space(settings, dataset)
         _check_unchanged(study, space, dataset)
-        store.set_study_settings(study.id, stored_settings(settings, dataset))
+        store.set_study_settings(study.id, {**study.settings, **stored_settings(settings, dataset)})
         store.set_study_state(study.id, "active")
         return _run(store, store.study(study.id), settings, dataset, space, watch or Watch(), evaluator)
 
@@ -178,8 +180,7 @@ def _run(
         places += ", which every worker must reach"
     watch.plan(f"{plan(settings, dataset, space)}\n{places}")
     evaluator = evaluator or training_evaluator(settings, measures_latency=not reward.is_arithmetic)
-    with closing(open_workers(settings, evaluator)) as executor:
-        bench = Bench(store, executor, watch)
+    with closing(Bench(store, settings, evaluator, watch)) as bench:
         source: Source = _sampled(store, study, settings, space)
         ending = bench.drive("search", study, source, _rules(settings, dataset, source))
         arms = [study]

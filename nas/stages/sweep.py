@@ -14,7 +14,7 @@ import numpy as np
 
 from nas.interfaces import Evaluator
 from nas.settings import Settings
-from nas.stages.arms import Bench, Watch, open_workers, training_evaluator
+from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.baseline import Baseline
 from nas.stages.budget import Budget
 from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, opened
@@ -111,9 +111,9 @@ def sweep(
             f"sweep   {baseline.origin}: {len(wanted)} trainings of {fit_epochs(settings)} epochs,"
             f" {settings.fit.seeds} seeds of each network"
         )
-        with closing(open_workers(settings, evaluator or training_evaluator(settings))) as executor:
+        with closing(Bench(store, settings, evaluator or training_evaluator(settings), watch)) as bench:
             budget = Budget(None, settings.fit.hours, settings.fit.device_hours)
-            ending = arm.measure(Bench(store, executor, watch), SWEEP, budget)
+            ending = arm.measure(bench, SWEEP, budget)
         if ending is None or ending.kind != "stopped":
             store.set_study_state(arm.study.id, "finished")
         curves = tuple(_curve(store, arm, dimension) for dimension in factors)

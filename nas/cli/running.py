@@ -1,0 +1,102 @@
+"""Commands `run` and `resume`: all stages one after another, and going on with whatever was begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli import searching
+from nas.cli.scaling import conclude, running
+from nas.cli.scaling_views import fit_view, grow_view, print_fit, print_grow
+from nas.cli.session import Session, verb
+from nas.flags import FLAGS
+
+if TYPE_CHECKING:
+    from nas.pipeline import RunReport
+    from nas.settings import Settings
+
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="For the members' files; by default export.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `app`."""
+    verb(app, "run", flags=FLAGS)(run)
+    verb(app, "resume", flags=searching.CHANGEABLE)(resume)
+
+
+def run(
+    session: Session,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[nas.toml]", help="Settings; like --config.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Search, fit, grow and export in one go; run again, it goes on where it stopped."""
+    found = session.configuration(file)  # a wrong setting is told before the libraries' seconds of loading
+    run_through(session, found.settings, out)
+
+
+def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY")]) -> None:
+    """Go on with a study at whatever stage it was in; limits and machines may change."""
+    with session.store() as store:
+        record = store.study(study)
+
+    from nas.config import overlaid
+    from nas.pipeline import settings_of_run
+
+    settings = settings_of_run(record)
+    if settings is None:
+        searching.resume(session, study)
+        return
+    found = session.configuration()
+    changes = {flag.name: session.flags.get(flag.name) for flag in searching.LIMITS}
+    places = {"storage": found.storage, "artifacts": found.settings.search.artifacts, "study": study}
+    settings = overlaid(settings, changes)
+    run_through(
+        session, settings.model_copy(update={"search": settings.search.model_copy(update=places)}), None
+    )
+
+
+def run_through(session: Session, settings: Settings, out: Path | None) -> None:
+    """Runs all stages of a study and prints what they found."""
+    from nas import pipeline
+    from nas.stages.preparation import study_name
+
+    again = searching.resume_command(session, study_name(settings))
+    with running(session, again) as (watch, interruption):
+        report = pipeline.run(settings, out=out, watch=watch)
+    view = run_view(report)
+    if session.json:
+        session.printer.json(view)
+    else:
+        _print(session, view)
+    following = [again.replace(f"nas resume {report.study}", f"nas status {report.study}", 1)]
+    conclude(session, report.ending, interruption, again, following)
+
+
+def run_view(report: RunReport) -> dict[str, Any]:
+    """Returns what `nas run --json` prints."""
+    return {
+        "study": report.study,
+        "stage": report.stage,
+        "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
+        "search": searching.report_view(report.search),
+        "fit": fit_view(report.fit) if report.fit else None,
+        "grow": grow_view(report.grow) if report.grow else None,
+        "files": [str(path) for path in report.files],
+    }
+
+
+def _print(session: Session, view: dict[str, Any]) -> None:
+    title = f"finalists of {view['study']}"
+    session.rows(view["search"]["finalists"], columns=searching.FINALIST_COLUMNS, title=title)
+    if view["fit"]:
+        print_fit(session, view["fit"])
+    if view["grow"]:
+        print_grow(session, view["grow"])
+    for path in view["files"]:
+        session.printer.data(path)
