@@ -151,6 +151,7 @@ def _shell(site: Site) -> Component:
             dcc.Interval(id="tick", interval=TICK_MS),
             dcc.Store(id="pulse"),
             dcc.Store(id="title"),
+            dcc.Download(id="download"),
             dcc.Store(id="title-set"),
         ],
         className="site",

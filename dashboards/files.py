@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from flask import Flask, Response, abort
 
 from dashboards.info import spreadsheet
+from dashboards.info.networks import parsed
 from dashboards.pages import data
 from dashboards.site import Site
 from runs.errors import LedgerError
+from search_space import Architecture, reference, reference_names
+from search_space.drawing import DEPTHS, DrawingError, draw
 
 ROUTES = "/_nas"
 # Whatever was stored, a browser must neither show it nor guess at it.
@@ -47,10 +51,42 @@ def register(server: Flask, site: Site) -> None:
             abort(404)
         return _attachment(site, trial.weights, f"trial-{number}.safetensors")
 
+    @server.get(f"{ROUTES}/drawing/<key>/<int:depth>.svg")
+    def drawing(key: str, depth: int) -> Response:
+        text = drawn(site, key, depth)
+        if text is None:
+            abort(404)
+        headers = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
+        return Response(text, headers=headers, content_type="image/svg+xml; charset=utf-8")
+
     @server.errorhandler(LedgerError)
     def refused(error: LedgerError) -> Response:
         status = 404 if error.exit_code == 3 else 503
         return Response(str(error), status=status, content_type="text/plain; charset=utf-8")
+
+
+def drawn(site: Site, key: str, depth: int) -> str | None:
+    """Returns the drawing of an architecture, by its digest or a reference network's name; None: there is none."""
+    if depth not in DEPTHS:
+        return None
+    if key in reference_names():
+        architecture: Architecture | None = reference(key)
+    else:
+        document = site.reader.browse.architecture(key)
+        architecture = parsed(document) if document else None
+    try:
+        return None if architecture is None else draw(architecture, depth=depth)
+    except DrawingError as error:
+        return _sentence(str(error))
+
+
+def _sentence(text: str) -> str:
+    """Returns a picture that says why there is none."""
+    words = html.escape(text)
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 60">'
+        f'<text x="10" y="35" font-family="sans-serif" font-size="15">{words}</text></svg>'
+    )
 
 
 def file_name(label: str) -> str:

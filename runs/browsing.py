@@ -7,6 +7,7 @@ own moment.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,7 +28,17 @@ from runs.records import (
     TrialRecord,
     Value,
 )
-from runs.schema import COUNTERS, artifact, evaluation, metric, result, study, trial
+from runs.schema import (
+    COUNTERS,
+    architecture,
+    artifact,
+    evaluation,
+    metric,
+    result,
+    scaling_fit,
+    study,
+    trial,
+)
 from runs.states import FailureClass, TrialState
 from runs.text import load
 
@@ -157,6 +168,11 @@ class Browsing:
         """Returns the runs of a study, or all, oldest first."""
         return self._database.read(lambda connection: stages.runs_of(connection, study_id))
 
+    def fitted_studies(self) -> set[int]:
+        """Returns the ids of the studies that a scaling rule or law was fitted to."""
+        statement = sa.select(scaling_fit.c.study_id).where(scaling_fit.c.study_id.is_not(None)).distinct()
+        return self._database.read(lambda connection: set(connection.scalars(statement)))
+
     def fits(self, study_id: int | None = None) -> list[FitRecord]:
         """Returns the fits of a study, or all, oldest first."""
         return self._database.read(lambda connection: stages.fits_of(connection, study_id))
@@ -178,6 +194,15 @@ class Browsing:
     def artifact(self, artifact_id: str) -> ArtifactRecord | None:
         """Returns one artifact by its id; None: there is none."""
         return self._database.read(lambda connection: stages.artifact_by_id(connection, artifact_id))
+
+    def digest(self, beginning: str) -> str | None:
+        """Returns the one digest that begins so; None where none or several do, or it is no digest."""
+        if re.fullmatch(r"[0-9a-f]{6,64}", beginning) is None:
+            return None
+        column = architecture.c.digest
+        statement = sa.select(column).where(column >= beginning, column < beginning + "g").limit(2)
+        found = self._database.read(lambda connection: connection.scalars(statement).all())
+        return found[0] if len(found) == 1 else None
 
     def architecture(self, digest: str) -> str | None:
         """Returns the canonical JSON of an architecture."""

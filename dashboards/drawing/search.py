@@ -114,7 +114,16 @@ def pareto(
     drawn.update_layout(shapes=region(how, cost), annotations=_annotations(how, cost, references))
     for mark in references:
         drawn.add_vline(x=mark.cost, line={"color": GREY, "dash": "dot", "width": 1}, opacity=0.6)
+    drawn.update_xaxes(range=_extent(table[cost][shown.numbers], how, cost))
     return drawn
+
+
+def _extent(costs: Array, how: Weighing | None, cost: str) -> list[float]:
+    """Returns the ends of a logarithmic axis that holds all costs and the target, as logarithms."""
+    held = [*costs.tolist(), *([how.target] if how is not None and how.cost == cost else [])]
+    low, high = np.log10(min(held)), np.log10(max(held))
+    pad = max(0.05 * (high - low), 0.05)
+    return [float(low - pad), float(high + pad)]
 
 
 def _cloud(
@@ -251,7 +260,7 @@ def importance_bars(found: Sequence[Importance], num_trials: int, *, limit: int 
     )
     axis = {
         "title": {"text": "Share of the reward's variance explained alone"},
-        "tickformat": ".0%",
+        "tickformat": ".1~%",
         "rangemode": "tozero",
     }
     return figure(bars, xaxis=axis, yaxis={"tickfont": {"size": 11}})

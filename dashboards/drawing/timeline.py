@@ -38,4 +38,10 @@ def timeline(bars: Sequence[Bar]) -> go.Figure:
             )
         )
     axis = {"type": "date", "title": {"text": "Time (UTC)"}}
-    return figure(*traces, barmode="overlay", xaxis=axis, yaxis={"autorange": "reversed"}, bargap=0.15)
+    return figure(
+        *traces,
+        barmode="overlay",
+        xaxis=axis,
+        yaxis={"autorange": "reversed", "categoryorder": "category ascending"},
+        bargap=0.15,
+    )

@@ -78,11 +78,17 @@ def marks(cost: str, low: float, high: float, *, count: int = 6) -> list[Mark]:
     if cost == "latency_ms":
         return []
     prices = ((name, float(getattr(price, cost))) for name, price in _references())
-    inside = [Mark(name, price, PUBLISHED.get(name, Published()).top1) for name, price in prices if low <= price <= high]
-    found = sorted(inside, key=lambda mark: mark.cost)
-    if len(found) <= count:
-        return found
-    return [found[round(pick)] for pick in np.linspace(0, len(found) - 1, count).tolist()]
+    inside = [
+        Mark(name, price, PUBLISHED.get(name, Published()).top1)
+        for name, price in prices
+        if low <= price <= high
+    ]
+    least = (high / low) ** (1 / (2 * count))  # apart, so that their names do not meet
+    found: list[Mark] = []
+    for mark in sorted(inside, key=lambda mark: mark.cost):
+        if not found or mark.cost > least * found[-1].cost:
+            found.append(mark)
+    return found[:count]
 
 
 @cache

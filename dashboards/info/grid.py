@@ -73,44 +73,46 @@ WORDS = ("complete", "pruned", "failed", "infeasible", "running", "waiting")
 _WORD_OF = np.array([*(state_words(state) for state in STATES), ""])  # the last: NONE
 
 
-def page(table: Table, how: Weighing | None, trials: Sequence[TrialRecord]) -> list[Row]:
+def page(how: Weighing | None, trials: Sequence[TrialRecord]) -> list[Row]:
     """Returns rows as the grid shows them.
 
     Args:
-        table: gives the numbers of trials that others refer to.
         how: the reward that is shown.
         trials: the records of this page.
     """
-    return [_shown(one, table, how) for one in trials]
+    return [_shown(one, how) for one in trials]
 
 
-def _shown(trial: TrialRecord, table: Table, how: Weighing | None) -> Row:
+def _shown(trial: TrialRecord, how: Weighing | None) -> Row:
     values = {name: trial.costs.get(name, trial.metrics.get(name)) for name in COSTS}
     return {
         "id": str(trial.number),
         "number": trial.number,
         "state": state_words(trial.state) + (" (reused)" if trial.reused_from is not None else ""),
-        "reward": _reward(trial, values, how),
+        "reward": reward_of(trial, how),
         "accuracy": trial.metrics.get("accuracy"),
         **values,
         "seconds": trial.seconds,
         "fence": trial.fence,
         "ended": trial.ended,
         "digest": (trial.digest or "")[:12],
-        "error": _error(trial),
+        "error": error_text(trial),
     }
 
 
-def _reward(trial: TrialRecord, values: Mapping[str, float | None], how: Weighing | None) -> float | None:
+def reward_of(trial: TrialRecord, how: Weighing | None) -> float | None:
+    """Returns a complete trial's reward; without a weighing its stored objective."""
     if trial.state is not TrialState.COMPLETE:
         return None
     if how is None:
         return trial.objectives[0] if trial.objectives else None
-    accuracy, cost = trial.metrics.get("accuracy"), values.get(how.cost)
+    accuracy = trial.metrics.get("accuracy")
+    cost = trial.costs.get(how.cost, trial.metrics.get(how.cost))
     return None if accuracy is None or not cost or cost <= 0 else float(how.rewards(accuracy, cost))
 
 
-def _error(trial: TrialRecord) -> str:
+def error_text(trial: TrialRecord) -> str:
+    """Returns why a trial has no result, in a line; empty where it has one."""
     if trial.failure_class is None:
         return trial.message if trial.state is TrialState.INFEASIBLE else ""
     return f"{trial.failure_class}: {trial.message}" if trial.message else str(trial.failure_class)

@@ -155,9 +155,18 @@ def _nice(seconds: float) -> float:
     return 86_400.0 * float(np.ceil(seconds / 86_400))
 
 
-def stages(sessions: Sequence[RunRecord], *, has_fits: bool, has_exports: bool) -> dict[str, str]:
-    """Returns how far each stage came: "none", "running", "done" or "stopped", by stage."""
+def stages(
+    sessions: Sequence[RunRecord], *, has_trials: bool, has_fits: bool, has_exports: bool
+) -> dict[str, str]:
+    """Returns how far each stage came: "none", "running", "done" or "stopped", by stage.
+
+    Args:
+        sessions: the runs of a study and of its arms, oldest first.
+        has_trials, has_fits, has_exports: what there is of each, whoever made it.
+    """
     reached = dict.fromkeys(STAGES, "none")
+    if has_trials:
+        reached["search"] = "done"
     for one in sessions:  # oldest first: the newest says how it stands
         name = one.stage.split(".")[0].split(":")[0]
         if name in reached:

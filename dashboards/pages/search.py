@@ -150,7 +150,7 @@ def _figure(view: View, study_id: int) -> tuple[go.Figure, dict[str, Any]]:
     shown = scatter(view.table, view.cost)
     best = view.best()
     costs = view.table[view.cost][shown.numbers]
-    references = marks(view.cost, costs.min() / 2, costs.max() * 2) if len(costs) else []
+    references = marks(view.cost, float(costs.min()), float(costs.max()) * 1.1) if len(costs) else []
     drawn = drawing.pareto(
         view.table,
         shown,

@@ -43,7 +43,7 @@ def tiles(site: Site, head: Head, reading: Reading) -> list[Node]:
     ]
     made.append(figure_tile(f"{head.num_trials:,}", "Trials", detail))
     for use in uses(head, sessions, now=now, num_unfinished=int(open_trials.sum())):
-        limit = f"of {use.limit:,.4g} {use.unit}" if use.limit else "no limit set"
+        limit = f"of {use.limit:,.15g} {use.unit}" if use.limit else "no limit set"
         value = f"{use.used:,.0f}" if use.name == "trials" else duration(use.used * 3600)
         made.append(figure_tile(value, f"Budget: {use.name}", bar(use.share, limit)))
     note = "" if reading.is_whole else f"reading {len(table):,} of {head.num_trials:,} trials …"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
@@ -17,6 +18,7 @@ from dashboards.info.words import ago, compact, share
 from dashboards.reader import Reading
 from dashboards.site import Site
 from runs.browsing import Head
+from runs.records import RunRecord
 
 PATIENCE_S = 0.6  # for reading studies whose best is not known yet; the next second goes on
 
@@ -45,12 +47,13 @@ def content(site: Site) -> Component:
             "This storage is ready and empty. Start a search, and it appears here by itself:",
             "nas search --data digits --target 5M --trials 40",
         )
-    exports = site.reader.browse.exporting_studies()
+    done = _done(site)
     begun = time.monotonic()
     rows = []
     for head, depth in nested(heads):
         in_time = time.monotonic() - begun < PATIENCE_S
-        rows.append(_row(site, head, depth, has_exports=head.id in exports, may_read=in_time))
+        arms = [one for one in heads if one.name.startswith(f"{head.name}.")]
+        rows.append(_row(site, head, depth, arms=arms, done=done, may_read=in_time))
     names = ("Study", "State", "Stages", "Progress", "Best so far", "Last activity")
     header = html.Tr([html.Th(name, scope="col") for name in names])
     listed = html.Table(
@@ -85,10 +88,41 @@ def _parent(name: str, names: set[str]) -> str:
     return ""
 
 
-def _row(site: Site, head: Head, depth: int, *, has_exports: bool, may_read: bool) -> Component:
-    sessions = site.reader.browse.runs(head.id)
-    now = site.reader.now()
-    reached = stages(sessions, has_fits=bool(site.reader.browse.fits(head.id)), has_exports=has_exports)
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was done with the studies of a storage, read at once."""
+
+    sessions: Mapping[int, Sequence[RunRecord]]
+    fitted: Set[int]
+    exported: Set[int]
+
+    def stages(self, head: Head, arms: Sequence[Head]) -> dict[str, str]:
+        """Returns how far a study and its arms have come."""
+        ids = [head.id, *(arm.id for arm in arms)]
+        sessions = sorted(
+            (one for id in ids for one in self.sessions.get(id, ())), key=lambda one: one.started
+        )
+        return stages(
+            sessions,
+            has_trials=head.num_trials > 0,
+            has_fits=bool(self.fitted & set(ids)),
+            has_exports=bool(self.exported & set(ids)),
+        )
+
+
+def _done(site: Site) -> _Done:
+    sessions: dict[int, list[RunRecord]] = {}
+    for one in site.reader.browse.runs():
+        if one.study_id is not None:
+            sessions.setdefault(one.study_id, []).append(one)
+    return _Done(sessions, site.reader.browse.fitted_studies(), site.reader.browse.exporting_studies())
+
+
+def _row(
+    site: Site, head: Head, depth: int, *, arms: Sequence[Head], done: _Done, may_read: bool
+) -> Component:
+    now, sessions = site.reader.now(), done.sessions.get(head.id, ())
+    reached = done.stages(head, arms)
     used = uses(head, sessions, now=now)[0]
     label = f"{used.used:,.0f} of {used.limit:,} trials" if used.limit else f"{head.num_trials:,} trials"
     is_live = any(one.status == "running" and one.lease_until > now for one in sessions)
@@ -98,7 +132,10 @@ def _row(site: Site, head: Head, depth: int, *, has_exports: bool, may_read: boo
             dcc.Link(head.name, href=site.link(f"/s/{head.id}"), className=f"study depth-{min(depth, 3)}"),
         ),
         ("State", pill("running" if is_live else _word(head.state))),
-        ("Stages", html.Span([_stage(name, reached[name]) for name in STAGES], className="stages")),
+        (
+            "Stages",
+            html.Span([] if depth else [_stage(name, reached[name]) for name in STAGES], className="stages"),
+        ),
         ("Progress", bar(used.share, label)),
         ("Best so far", _best(site, head, may_read=may_read)),
         ("Last activity", ago(head.last_change or head.created, now)),

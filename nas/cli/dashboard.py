@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from dashboards.site import Download, Exporter
     from runs import Store
 
+# What the pages offer, and what each is for.
+FORMATS = {
+    "json": "the architecture",
+    "python": "one module that needs torch alone",
+    "safetensors": "its trained weights",
+    "onnx": "for onnxruntime and other engines",
+    "timm": "for timm.create_model",
+    "hf": "a folder for a model hub",
+}
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command to `app`."""
@@ -70,20 +80,36 @@ def dashboard(
 
 
 def exports(session: Session) -> tuple[dict[str, str], Exporter]:
-    """Returns the formats that the pages offer, and what makes them: the same files as `nas export`."""
-    from nas.cli.exporting import FORMATS
-
-    described = {"json": "the architecture", "safetensors": "its trained weights", "python": "one module"}
-    return {name: described.get(name, "") for name in FORMATS}, lambda *what: _export(session, *what)
+    """Returns the formats that the pages offer, and what makes them: the verified export of `nas export`."""
+    return dict(FORMATS), lambda *what: _export(session, *what)
 
 
 def _export(session: Session, study: str, number: int, format: str) -> Download:
-    """Returns one export of a trial."""
+    """Returns one export of a trial: its folder as a zip file, which `nas verify` can check once it is unpacked."""
+    import tempfile
+
     from dashboards.site import Download
-    from nas.cli.exporting import _SUFFIXES, FORMATS, find_subject
+    from nas.cli.exporting import find_subject
+    from nas.exporting.packaging import Wanted
+    from nas.exporting.packaging import export as write
 
     subject = find_subject(session, f"{study}/{number}")
-    return Download(subject.name + _SUFFIXES[format], FORMATS[format](subject))
+    with tempfile.TemporaryDirectory(prefix="nas-export-") as place:
+        folder = Path(place) / subject.name
+        write(subject, Wanted((format,), ()), folder)
+        return Download(f"{subject.name}-{format}.zip", _zipped(folder))
+
+
+def _zipped(folder: Path) -> bytes:
+    import io
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, str(path.relative_to(folder.parent)))
+    return out.getvalue()
 
 
 def _token(path: Path | None) -> str | None:

@@ -1,0 +1,212 @@
+"""A network by itself: drawn from coarse to fine, its stages and layers with their costs, its texts to copy."""
+
+from __future__ import annotations
+
+import json
+
+from dash import Dash, Input, Output, State, dcc, html
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from dashboards.drawing import components as parts
+from dashboards.drawing.components import Node, choice
+from dashboards.info.networks import StageRow, layer_rows, parsed, stage_rows
+from dashboards.info.words import compact, quantity, share, visible
+from dashboards.site import Site
+from search_space import cost
+
+DEPTHS = {"0": "sizes", "1": "stages", "2": "blocks", "3": "operators", "4": "every operator"}
+
+
+def layout(site: Site, digest: str) -> Component:
+    """Returns the page of one architecture."""
+    document = site.reader.browse.architecture(digest)
+    if document is None:
+        return parts.empty("This architecture is not here", "No study of this storage has it.")
+    architecture = parsed(document)
+    tiles: list[Node] = []
+    if architecture is not None:
+        price = cost(architecture)
+        tiles = [
+            parts.figure_tile(quantity(price.macs), "MACs (the papers' FLOPs)"),
+            parts.figure_tile(quantity(price.params), "Parameters"),
+            parts.figure_tile(
+                quantity(price.peak_memory_bytes, "B"), "Peak memory", "live maps, float32, one image"
+            ),
+            parts.figure_tile(
+                f"{architecture.resolution} px", "Resolution", f"{len(architecture.stages)} stages"
+            ),
+        ]
+    return html.Div(
+        [
+            html.H1(f"Architecture {digest[:12]}"),
+            html.Div(tiles, className="tiles"),
+            drawing_card(site, digest, document),
+            stage_card(document),
+            layer_card(document),
+            html.Div([_measured(site, digest), _compare(site, digest)], className="grid"),
+            encoding_card(document),
+        ],
+        className="page",
+    )
+
+
+def register(app: Dash, site: Site) -> None:
+    """Adds what changes the drawing's depth and opens a comparison."""
+
+    @app.callback(
+        Output("drawing", "src"),
+        Input("drawing-depth", "value"),
+        State("drawing-digest", "data"),
+        prevent_initial_call=True,
+    )
+    def redraw(depth: str, digest: str) -> str:
+        return picture(site, digest, depth)
+
+    @app.callback(
+        Output("url", "pathname", allow_duplicate=True),
+        Input("compare-go", "n_clicks"),
+        State("compare-with", "value"),
+        State("drawing-digest", "data"),
+        prevent_initial_call=True,
+    )
+    def compare(clicks: int | None, other: str | None, digest: str) -> str:
+        if not clicks or not other:
+            raise PreventUpdate
+        return site.link(f"/compare/{digest}/{other}")
+
+
+def picture(site: Site, digest: str, depth: str) -> str:
+    """Returns the address of a drawing."""
+    return site.link(f"/_nas/drawing/{digest}/{depth if depth in DEPTHS else '1'}.svg")
+
+
+def drawing_card(site: Site, digest: str, document: str) -> Component:
+    """Returns the network drawn, with a choice of how finely."""
+    architecture = parsed(document)
+    if architecture is None:
+        return parts.card("Network", "This version cannot read the stored architecture; its text is below.")
+    rows = stage_rows(architecture)
+    sentence = f"{len(architecture.stages)} stages at {architecture.resolution} pixels: " + ", ".join(
+        f"{row.repeats}×{row.block} {row.channels} at {row.side}px" for row in rows
+    )
+    image = html.Img(id="drawing", src=picture(site, digest, "1"), alt=sentence)
+    page = dcc.Link("Page of this architecture", href=site.link(f"/a/{digest}"))
+    return parts.card(
+        "Network",
+        [
+            html.Div(choice("drawing-depth", "Show", DEPTHS, "1"), className="controls"),
+            html.Div(
+                image,
+                className="drawing",
+                tabIndex=0,
+                role="region",
+                **parts.aria(label="Drawing of the network"),
+            ),
+            dcc.Store(id="drawing-digest", data=digest),
+        ],
+        actions=[
+            page,
+            html.A("SVG", href=picture(site, digest, "1"), download=f"{digest[:12]}.svg", className="save"),
+        ],
+    )
+
+
+def stage_card(document: str) -> Component:
+    """Returns the stages with their shapes and costs."""
+    architecture = parsed(document)
+    if architecture is None:
+        return html.Div()
+    header = ("Stage", "Block", "Repeats", "Output", "Stride", "Options", "MACs", "", "Parameters", "")
+    rows = [_stage(row) for row in stage_rows(architecture)]
+    return parts.card(
+        "Stages and what they cost", parts.table(header, rows, caption="Stages", numeric=(2, 4, 6, 8))
+    )
+
+
+def _stage(row: StageRow) -> list[Node]:
+    return [
+        row.name,
+        row.block,
+        row.repeats,
+        f"{row.channels} × {row.side}²",
+        row.stride,
+        row.options or "–",
+        compact(row.macs),
+        parts.bar(row.macs_share, f"{row.macs_share:.0%}"),
+        compact(row.params),
+        parts.bar(row.params_share, f"{row.params_share:.0%}"),
+    ]
+
+
+def layer_card(document: str) -> Component:
+    """Returns every operator with its own cost, folded away until it is asked for."""
+    architecture = parsed(document)
+    if architecture is None:
+        return html.Div()
+    rows: list[list[Node]] = [
+        [
+            one.name,
+            one.operator,
+            " × ".join(map(str, one.output)),
+            f"{one.macs:,}",
+            f"{one.params:,}",
+            f"{one.output_bytes:,}",
+        ]
+        for one in layer_rows(architecture)
+    ]
+    header = ("Layer", "Operator", "Output", "MACs", "Parameters", "Output bytes")
+    inner = parts.table(header, rows, caption="Layers", numeric=(3, 4, 5))
+    return html.Section(html.Details([html.Summary(f"All {len(rows)} layers"), inner]), className="card")
+
+
+def encoding_card(document: str) -> Component:
+    """Returns the architecture as texts to copy."""
+    text = json.dumps(json.loads(document), indent=1)
+    python = f"from search_space import Architecture\n\narchitecture = Architecture.from_json({document!r})\n"
+    return parts.card(
+        "As text",
+        [
+            html.H3("JSON"),
+            parts.code(text, "the architecture as JSON", "text-json"),
+            html.H3("Python"),
+            parts.code(python, "the architecture as Python", "text-python"),
+        ],
+    )
+
+
+def _measured(site: Site, digest: str) -> Component:
+    names = {one.id: one.name for one in site.reader.browse.heads()}
+    rows: list[list[Node]] = [
+        [
+            dcc.Link(
+                f"{names.get(study_id, '?')} / {number}", href=site.link(f"/s/{study_id}/trials/{number}")
+            ),
+            share(trial.metrics.get("accuracy")),
+            str(trial.seed),
+            visible(trial.fidelity or "–", 80),
+        ]
+        for study_id, number, trial in site.reader.browse.measured(digest)
+    ]
+    body: Node = (
+        parts.table(
+            ("Trial", "Accuracy", "Seed", "Trained for"), rows, caption="Measurements", numeric=(1, 2)
+        )
+        if rows
+        else html.P("No measurement of it is kept.", className="muted")
+    )
+    return parts.card("Measured", body)
+
+
+def _compare(site: Site, digest: str) -> Component:
+    field = dcc.Input(
+        id="compare-with",
+        type="text",
+        placeholder="digest, or name of a reference network",
+        debounce=False,
+        style={"minWidth": "60%"},
+        **parts.aria(label="Architecture to compare with"),
+    )
+    button = html.Button("Compare", id="compare-go", type="button", className="plain")
+    note = "The first digits of a digest are enough, or a reference network such as mnasnet_a1."
+    return parts.card("Compare with another", html.Div([field, " ", button]), note=note)

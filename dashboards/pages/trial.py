@@ -1,0 +1,236 @@
+"""One trial: what it is, its network, its curves, its attempts with their errors, its files and its relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboards.drawing import components as parts
+from dashboards.drawing.components import Node
+from dashboards.drawing.curves import trial_curves
+from dashboards.info import curves as curve_info
+from dashboards.info.grid import error_text, reward_of, state_words
+from dashboards.info.rewards import weighing
+from dashboards.info.words import TITLES, UNITS, clock, duration, quantity, share, visible
+from dashboards.pages import architecture, exports
+from dashboards.site import Site
+from runs.browsing import Head
+from runs.records import ArtifactRecord, AttemptRecord, TrialRecord
+
+METRICS_SHOWN = 4
+
+
+def layout(site: Site, study_id: int, number: int) -> Component:
+    """Returns the page of one trial."""
+    browse = site.reader.browse
+    head, trial = site.reader.head(study_id), browse.trial(study_id, number)
+    attempts = browse.attempts([trial.id])
+    body: list[Node] = [
+        _title(site, head, trial),
+        html.Div(
+            [
+                parts.card("Result", _facts(site, head, trial)),
+                parts.card(
+                    "Choices",
+                    parts.facts({name: str(value) for name, value in trial.choices.items()})
+                    if trial.choices
+                    else "Nothing was chosen yet.",
+                ),
+            ],
+            className="grid",
+        ),
+    ]
+    errors = [one for one in attempts if one.traceback or one.failure_class is not None]
+    if errors:
+        body.append(_errors(errors))
+    document = browse.architecture(trial.digest) if trial.digest else None
+    if document is not None and trial.digest is not None:
+        body.append(architecture.drawing_card(site, trial.digest, document))
+        body.append(architecture.stage_card(document))
+    body.append(_curves(site, trial))
+    body.append(parts.card("Attempts", _attempts(attempts)))
+    body.append(html.Div([_files(site, head, trial), _relatives(site, head, trial)], className="grid"))
+    if document is not None:
+        body.append(architecture.encoding_card(document))
+    return html.Div(body, className="page")
+
+
+def _title(site: Site, head: Head, trial: TrialRecord) -> Component:
+    before = (
+        dcc.Link("← previous", href=site.link(f"/s/{head.id}/trials/{trial.number - 1}"))
+        if trial.number
+        else None
+    )
+    after = (
+        dcc.Link("next →", href=site.link(f"/s/{head.id}/trials/{trial.number + 1}"))
+        if trial.number + 1 < head.num_trials
+        else None
+    )
+    return html.Div(
+        [
+            html.H2(
+                [f"Trial {trial.number} ", parts.pill(state_words(trial.state))], className="trial-title"
+            ),
+            html.Span([before, " ", after], className="muted"),
+        ],
+        className="card-head",
+    )
+
+
+def _facts(site: Site, head: Head, trial: TrialRecord) -> Component:
+    how = weighing(head.settings)
+    values: dict[str, Node | list[Node]] = {
+        "Reward": share(reward_of(trial, how)) if how else str((trial.objectives or ("–",))[0])
+    }
+    values |= {name.capitalize(): f"{value:.5g}" for name, value in trial.metrics.items()}
+    for name, value in trial.costs.items():
+        values[TITLES.get(name, name).partition(" (")[0]] = quantity(value, UNITS.get(name, ""))
+    values |= {
+        "Trained for": visible(trial.fidelity or "–"),
+        "Seed": str(trial.seed) if trial.seed is not None else "–",
+        "Device time": duration(trial.seconds),
+        "Began": clock(trial.started),
+        "Ended": clock(trial.ended),
+        "Held by": visible(trial.owner or "nobody"),
+    }
+    if trial.digest:
+        link = dcc.Link(trial.digest[:12], href=site.link(f"/a/{trial.digest}"))
+        values["Architecture"] = link
+    message = error_text(trial)
+    if message:
+        values["Message"] = visible(message, 2_000)
+    for name, value in trial.constraints.items():
+        values[f"Constraint {visible(name, 40)}"] = f"{value:+.3g} ({'violated' if value > 0 else 'kept'})"
+    return parts.facts(values)
+
+
+def _errors(attempts: Sequence[AttemptRecord]) -> Component:
+    shown: list[Node] = []
+    for one in reversed(attempts):
+        name = str(one.failure_class) if one.failure_class else "ended"
+        shown.append(html.H3(f"Attempt {one.fence}: {name} on {visible(one.host, 80)}"))
+        shown.append(html.P(visible(one.message, 2_000) or "no message"))
+        if one.traceback:
+            shown.append(parts.error_text(one.traceback, f"Traceback of attempt {one.fence}"))
+    return parts.card("What went wrong", shown)
+
+
+def _curves(site: Site, trial: TrialRecord) -> Component:
+    found = curve_info.of_trial(site.reader.store.metrics(trial.id))
+    if not found:
+        return parts.card("Curves", html.P("No epoch was reported.", className="muted"))
+    charts = [
+        parts.chart(f"curve-{index}", name.capitalize(), trial_curves(name, found[name]), height=260)
+        for index, name in enumerate(list(found)[:METRICS_SHOWN])
+    ]
+    return html.Div(charts, className="grid")
+
+
+def _attempts(attempts: Sequence[AttemptRecord]) -> Component:
+    if not attempts:
+        return html.P("Nobody has tried yet.", className="muted")
+    rows: list[list[Node]] = [
+        [
+            one.fence,
+            str(one.failure_class or "–"),
+            visible(one.host, 80),
+            one.pid,
+            clock(one.started),
+            clock(one.ended),
+            duration(one.seconds),
+            visible(one.code_version, 40),
+        ]
+        for one in attempts
+    ]
+    header = ("Attempt", "Failure", "Host", "Process", "Began", "Ended", "Device time", "Code")
+    return parts.table(header, rows, caption="Attempts at this trial", numeric=(0, 3))
+
+
+def _files(site: Site, head: Head, trial: TrialRecord) -> Component:
+    rows: list[Node] = []
+    if trial.weights is not None:
+        href = site.link(f"/_nas/weights/{head.id}/{trial.number}")
+        rows.append(
+            html.Li([html.A("Trained weights", href=href), f" (safetensors, sha256 {trial.weights[:12]}…)"])
+        )
+    for one in site.reader.browse.artifacts(trial.id):
+        rows.append(
+            html.Li(
+                [
+                    html.A(_file_label(one), href=site.link(f"/_nas/artifact/{one.id}")),
+                    f" · {quantity(one.num_bytes, 'B')} · {clock(one.created)}",
+                ]
+            )
+        )
+    listed: Node = html.Ul(rows) if rows else html.P("No file was kept.", className="muted")
+    return parts.card("Files", [listed, exports.buttons(site, head, trial)])
+
+
+def _file_label(record: ArtifactRecord) -> str:
+    return visible(str(record.details.get("file_name") or record.kind), 80)
+
+
+def _relatives(site: Site, head: Head, trial: TrialRecord) -> Component:
+    body: list[Node] = []
+    if trial.reused_from is not None:
+        where = site.reader.browse.number(trial.reused_from)
+        if where is None:
+            body.append(html.P("Its result is that of a trial whose study was deleted."))
+        else:
+            text = f"trial {where[1]}" if where[0] == head.id else f"trial {where[1]} of another study"
+            body.append(
+                html.P(
+                    [
+                        "Its result is that of ",
+                        dcc.Link(text, href=site.link(f"/s/{where[0]}/trials/{where[1]}")),
+                        ", which had the same network, data, recipe and seed.",
+                    ]
+                )
+            )
+    parents = [
+        one
+        for key in ("nas:parents", "parents", "nsga2:parents", "NSGAIISampler:parents")
+        if isinstance(one := trial.system_attrs.get(key), list)
+    ]
+    if parents:
+        links: list[Node] = []
+        for parent in parents[0]:
+            where = site.reader.browse.number(int(parent))
+            number = where[1] if where else int(parent)
+            links += [dcc.Link(f"trial {number}", href=site.link(f"/s/{head.id}/trials/{number}")), " "]
+        body.append(html.P(["Bred from ", *links]))
+    body.append(_elsewhere(site, head, trial))
+    return parts.card("Relatives", body)
+
+
+def _elsewhere(site: Site, head: Head, trial: TrialRecord) -> Component:
+    if trial.digest is None:
+        return html.P("No architecture was chosen.", className="muted")
+    names = {one.id: one.name for one in site.reader.browse.heads()}
+    rows: list[list[Node]] = [
+        [
+            dcc.Link(
+                f"{names.get(study_id, '?')} / {number}", href=site.link(f"/s/{study_id}/trials/{number}")
+            ),
+            share(other.metrics.get("accuracy")),
+            str(other.seed),
+            visible(other.fidelity or "–", 80),
+        ]
+        for study_id, number, other in site.reader.browse.measured(trial.digest)
+        if other.id != trial.id
+    ]
+    if not rows:
+        return html.P("The same architecture was measured nowhere else.", className="muted")
+    return html.Div(
+        [
+            html.H3("Same architecture elsewhere"),
+            parts.table(
+                ("Trial", "Accuracy", "Seed", "Trained for"),
+                rows,
+                caption="Same architecture elsewhere",
+                numeric=(1, 2),
+            ),
+        ]
+    )

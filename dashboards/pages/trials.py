@@ -1,0 +1,223 @@
+"""The grid of all trials of a study: rows come in pages as one scrolls, sorted and filtered on the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dash_ag_grid as dag
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
+
+from dashboards.drawing.components import Nodes, aria, facts, pill
+from dashboards.info import grid
+from dashboards.info.rewards import weighing
+from dashboards.info.words import compact, duration, share
+from dashboards.site import Site
+
+CACHE_ROWS = 100  # a page
+_REAL = {"function": "params.value == null ? '' : d3.format('.4f')(params.value)"}
+_SHORT = {"function": "params.value == null ? '' : d3.format('.3~s')(params.value)"}
+_SECONDS = {"function": "params.value == null ? '' : d3.format(',.1f')(params.value)"}
+_CLOCK = {"function": "params.value == null ? '' : d3.utcFormat('%Y-%m-%d %H:%M:%S')(params.value * 1000)"}
+_FORMATS = {
+    "reward": _REAL,
+    "accuracy": _REAL,
+    "macs": _SHORT,
+    "params": _SHORT,
+    "peak_memory_bytes": _SHORT,
+    "latency_ms": _REAL,
+    "seconds": _SECONDS,
+    "ended": _CLOCK,
+}
+_TITLES = {
+    "number": "Trial",
+    "macs": "MACs",
+    "params": "Parameters",
+    "peak_memory_bytes": "Peak memory (bytes)",
+    "latency_ms": "Latency (ms)",
+    "seconds": "Device seconds",
+    "fence": "Attempts",
+    "ended": "Ended (UTC)",
+}
+_WIDTHS = {"number": 95, "state": 150, "error": 320, "digest": 130, "ended": 175, "fence": 105}
+
+
+def layout(site: Site, study_id: int) -> Component:
+    """Returns the page of one study's grid."""
+    table = site.reader.table(study_id)
+    shown = [
+        name for name in ("number", "state", "reward", "accuracy", *table.costs()) if name in grid.COLUMNS
+    ]
+    shown += ["seconds", "fence", "ended", "digest", "error"]
+    search = dcc.Input(
+        id="trials-search",
+        type="search",
+        debounce=0.3,
+        placeholder="a number, digest, state or failure class",
+        **aria(label="Search trials"),
+    )
+    states = dcc.Checklist(
+        id="trials-states", options=list(grid.WORDS), value=[], inline=True, className="choice"
+    )
+    rows = dag.AgGrid(
+        id="trials-grid",
+        rowModelType="infinite",
+        columnDefs=[_column(name) for name in shown],
+        defaultColDef={"sortable": True, "resizable": True, "filter": True, "minWidth": 80},
+        dashGridOptions={
+            "theme": {"function": "themeQuartz.withPart(colorSchemeVariable)"},
+            "rowSelection": {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False},
+            "cacheBlockSize": CACHE_ROWS,
+            "maxBlocksInCache": 20,
+            "infiniteInitialRowCount": len(table),
+            "rowBuffer": 20,
+            "suppressDragLeaveHidesColumns": True,
+            "ensureDomOrder": True,
+            "getRowNodeId": None,
+        },
+        getRowId="params.data.id",
+        style={"height": "62vh", "minHeight": "420px"},
+        dangerously_allow_code=False,
+    )
+    return html.Div(
+        [
+            html.Section(
+                [
+                    html.Div(
+                        [
+                            html.H2("All trials"),
+                            html.A(
+                                "CSV",
+                                href=site.link(f"/_nas/csv/{study_id}/trials"),
+                                className="save",
+                                download="",
+                            ),
+                        ],
+                        className="card-head",
+                    ),
+                    html.Div(
+                        [search, html.Div(states, role="group", **aria(label="States"))], className="controls"
+                    ),
+                    html.P(id="trials-count", className="note", role="status"),
+                    rows,
+                    html.P(
+                        "Click a row, or choose it with the space bar, to see it below; a double click opens it.",
+                        className="note",
+                    ),
+                ],
+                className="card",
+            ),
+            html.Div(id="trials-chosen"),
+            dcc.Store(id="trials-study", data=study_id),
+        ],
+        className="page",
+    )
+
+
+def register(app: Dash, site: Site) -> None:
+    """Adds what serves rows, and what shows the chosen one."""
+
+    @app.callback(
+        Output("trials-grid", "getRowsResponse"),
+        Output("trials-count", "children"),
+        Input("trials-grid", "getRowsRequest"),
+        State("trials-search", "value"),
+        State("trials-states", "value"),
+        State("trials-study", "data"),
+    )
+    def serve(
+        request: Mapping[str, Any] | None, search: str | None, states: list[str] | None, study_id: int
+    ) -> tuple[Any, str]:
+        if request is None:
+            raise PreventUpdate
+        head, reading = site.reader.head(study_id), site.reader.read(study_id)
+        how = weighing(head.settings)
+        numbers = grid.order(
+            reading.table,
+            how,
+            sort=request.get("sortModel") or (),
+            filters=request.get("filterModel"),
+            search=search or "",
+            states=states or (),
+        )
+        begin = max(int(request.get("startRow") or 0), 0)
+        end = min(int(request.get("endRow") or 0), begin + grid.MAX_PAGE)
+        rows = grid.page(how, site.reader.browse.page(study_id, numbers[begin:end].tolist()))
+        note = "" if reading.is_whole else f"; reading {len(reading.table):,} of {head.num_trials:,} …"
+        return {
+            "rowData": rows,
+            "rowCount": len(numbers),
+        }, f"{len(numbers):,} of {head.num_trials:,} trials{note}"
+
+    @app.callback(
+        Output("trials-grid", "dashGridOptions"),
+        Input("trials-search", "value"),
+        Input("trials-states", "value"),
+        State("trials-grid", "dashGridOptions"),
+        prevent_initial_call=True,
+    )
+    def search_again(search: str | None, states: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
+        return options | {"context": {"search": search, "states": states}}
+
+    @app.callback(
+        Output("trials-chosen", "children"),
+        Input("trials-grid", "selectedRows"),
+        State("trials-study", "data"),
+        prevent_initial_call=True,
+    )
+    def choose(rows: list[dict[str, Any]] | None, study_id: int) -> Any:
+        if not rows:
+            return None
+        return _preview(site, study_id, rows[0])
+
+    @app.callback(
+        Output("url", "pathname", allow_duplicate=True),
+        Input("trials-grid", "cellDoubleClicked"),
+        State("trials-study", "data"),
+        prevent_initial_call=True,
+    )
+    def open_trial(clicked: Mapping[str, Any] | None, study_id: int) -> Any:
+        number = str((clicked or {}).get("rowId", ""))
+        return site.link(f"/s/{study_id}/trials/{number}") if number.isdigit() else no_update
+
+
+def _column(name: str) -> dict[str, Any]:
+    column: dict[str, Any] = {"field": name, "headerName": _TITLES.get(name, name.capitalize())}
+    if name in grid.NUMERIC:
+        column |= {"type": "rightAligned", "filter": "agNumberColumnFilter"}
+    else:
+        options = ["contains", "notContains", "equals"]
+        column |= {
+            "filter": "agTextColumnFilter",
+            "filterParams": {"filterOptions": options, "maxNumConditions": 1},
+        }
+    if name in _FORMATS:
+        column["valueFormatter"] = _FORMATS[name]
+    if name in _WIDTHS:
+        column["width"] = _WIDTHS[name]
+    else:
+        column["width"] = 125
+    if name == "number":
+        column["pinned"] = "left"
+    return column
+
+
+def _preview(site: Site, study_id: int, row: Mapping[str, Any]) -> Component:
+    number = int(row["number"])
+    link = dcc.Link(
+        f"Open trial {number}", href=site.link(f"/s/{study_id}/trials/{number}"), className="primary"
+    )
+    values: dict[str, Nodes] = {
+        "State": pill(str(row.get("state", ""))),
+        "Reward": share(row.get("reward")),
+        "Accuracy": share(row.get("accuracy")),
+        "MACs": compact(row.get("macs")),
+        "Parameters": compact(row.get("params")),
+        "Device time": duration(row.get("seconds")),
+        "Error": str(row.get("error") or "–"),
+    }
+    return html.Section(
+        [html.Div([html.H2(f"Trial {number}"), link], className="card-head"), facts(values)], className="card"
+    )

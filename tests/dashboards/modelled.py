@@ -1,0 +1,92 @@
+"""A search, a fit and a family whose trainings are a formula: what the dashboards show, in seconds.
+
+Run as a program it searches in a process of its own, so that a page can be watched while it changes:
+
+    python -m tests.dashboards.modelled FOLDER TRIALS SECONDS_PER_EPOCH
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nas.interfaces import Measurement, Progress, StopTraining, Task
+from nas.settings import Settings, make_settings
+from nas.stages.fit import fit
+from nas.stages.grow import grow
+from nas.stages.search import search
+from scaling_rules import Law
+from search_space import Architecture
+
+LAW = Law(("depth", "width", "resolution"), 0.97, (0.10, 0.16, 0.20), (0.9, 0.8, 1.0), (1.0, 1.0, 1.0))
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">\u202e=cmd|' /C calc'!A0"
+
+
+@dataclass(frozen=True)
+class Modelled:
+    """Reports an accuracy that grows with depth, width and resolution, epoch by epoch; every 13th seed fails."""
+
+    seconds: float = 0.0
+    may_fail: bool = True
+
+    def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
+        built = Architecture.from_json(task.architecture)
+        if self.may_fail and task.seed % 13 == 0:
+            raise RuntimeError(HOSTILE)
+        sizes = [
+            sum(stage.repeats for stage in built.stages) / 9,
+            sum(stage.channels for stage in built.stages) / 120,
+            built.resolution / 12,
+        ]
+        [value] = LAW.predict([np.maximum(sizes, 0.2)])
+        options = sum(getattr(stage.options, "kernel", 3) == 5 for stage in built.stages)
+        final = float(value + 0.006 * options + np.random.default_rng(task.seed).normal(0.0, 0.006))
+        final = min(max(final, 0.1), 0.995)
+        for epoch in range(1, task.fidelity.epochs + 1):
+            time.sleep(self.seconds)
+            now = final * (1 - 0.6 * 0.45**epoch)
+            if not report(Progress(task.key, epoch, now, 1.0 - now, self.seconds * epoch + 0.5 * epoch)):
+                raise StopTraining
+        return Measurement(task.key, final, 1.0 - final, task.fidelity.epochs, 0.5 * task.fidelity.epochs, 100)
+
+
+def settings(folder: Path, study: str = "digits", trials: int = 120, **changes: Any) -> Settings:
+    """Returns settings of a small search on the digits, with a ledger in `folder`."""
+    found = {
+        "study": study,
+        "storage": f"sqlite:///{folder / 'nas.db'}",
+        "space": "mnasnet",
+        "target": "1M",
+        "trials": trials,
+        "executor": "inline",
+        "strategy": "nsga2",
+        "pruning": "median",
+        "repeats": 2,
+    }
+    scaled = {"fit": {"budget": 26, "divisor": 4}, "grow": {"phi": [0.0, 1.0, 2.0], "rule": ["compound", "width"], "seeds": 2}}
+    return make_settings({"search": found | changes, "data": {"resolution": 12}, "fidelity": {"epochs": 5}} | scaled)
+
+
+def run_everything(folder: Path) -> None:
+    """Searches, fits and grows."""
+    chosen = settings(folder)
+    search(chosen, evaluator=Modelled())
+    at = {"storage": chosen.search.storage, "evaluator": Modelled(may_fail=False)}
+    fit("digits", changes=lambda old: chosen, **at)
+    grow("digits", changes=lambda old: chosen, **at)
+
+
+def main() -> None:
+    """Searches slowly, to be watched."""
+    folder, trials, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    search(settings(folder, "live", trials, repeats=0), evaluator=Modelled(seconds))
+
+
+if __name__ == "__main__":
+    main()
