@@ -12,7 +12,6 @@ from dashboards.info.rewards import Reals
 from dashboards.info.table import Array, Table
 from search_space import Cost, reference, reference_names
 from search_space.cost import cost as cost_of
-from search_space.zoo.published import PUBLISHED, Published
 
 MAX_POINTS = 3_000  # drawn of a study, besides its front
 
@@ -78,11 +77,7 @@ def marks(cost: str, low: float, high: float, *, count: int = 6) -> list[Mark]:
     if cost == "latency_ms":
         return []
     prices = ((name, float(getattr(price, cost))) for name, price in _references())
-    inside = [
-        Mark(name, price, PUBLISHED.get(name, Published()).top1)
-        for name, price in prices
-        if low <= price <= high
-    ]
+    inside = [Mark(name, price, published(name).top1) for name, price in prices if low <= price <= high]
     least = (high / low) ** (1 / (2 * count))  # apart, so that their names do not meet
     found: list[Mark] = []
     for mark in sorted(inside, key=lambda mark: mark.cost):

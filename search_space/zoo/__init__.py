@@ -28,7 +28,7 @@ from search_space.zoo import (
     shufflenet,
     vgg,
 )
-from search_space.zoo.published import PUBLISHED, UNPUBLISHED, Agreement, Published, agreement
+from search_space.zoo.publications import PUBLISHED, UNPUBLISHED, Agreement, Published, agreement
 
 FAMILIES: dict[str, Callable[[], Iterator[tuple[str, Callable[[], Architecture]]]]] = {
     "alexnet": alexnet.networks,

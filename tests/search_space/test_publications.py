@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space import Agreement, UnknownNetwork, agreement, cost, published, reference, reference_names
-from search_space.zoo.published import PUBLISHED, UNPUBLISHED
+from search_space.zoo.publications import PUBLISHED, UNPUBLISHED
 from search_space.zoo.published_accuracies import ACCURACIES
 from search_space.zoo.published_costs import COSTS
 from search_space.zoo.published_notes import NOTES
