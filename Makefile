@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 PACKAGES := nas search_space scaling_rules runs dashboards benchmarks examples tests
 
-.PHONY: venv demo test quick-test bench lint format clean
+.PHONY: venv demo test test-faults quick-test bench lint format clean
 .DELETE_ON_ERROR:
 
 venv: $(VENV)/.complete
@@ -28,12 +28,18 @@ $(VENV)/.complete: pyproject.toml constraints.txt
 demo: venv
 	@$(BIN)/python examples/demo.py
 
+# torchvision and timm, with whose networks ours are compared: for tests alone, and without their dependencies, which
+# would bring another torch.
+$(VENV)/.test-libraries: $(VENV)/.complete
+	@$(PIP) --no-deps $$(grep -E '^(torchvision|timm)==' constraints.txt)
+	@touch $@
+
 # The whole suite: PostgreSQL and Chromium come from Debian's packages where they are missing, and nothing may be skipped.
-test: venv
+test: venv $(VENV)/.test-libraries
 	@.ci/system-packages
 	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest
 
-quick-test: venv
+quick-test: venv $(VENV)/.test-libraries
 	$(BIN)/python -m pytest -q -m 'not slow and not postgres and not faults and not browser'
 
 bench: venv

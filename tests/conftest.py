@@ -17,9 +17,22 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a user may ask of the fault tests."""
+    parser.addoption("--long-faults", action="store_true", help="also run what is marked long_faults")
+    parser.addoption("--soak-seconds", type=float, default=60.0, help="how long the soak goes on")
+    parser.addoption("--soak-seed", type=int, default=0, help="of the soak; a failing one is printed")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test that asks for the server, so that `-m "not postgres"` leaves none out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves long fault tests out unless they are asked for, and marks every test that asks for the server, so that
+    `-m "not postgres"` leaves none out.
+    """
+    if not config.getoption("--long-faults"):
+        long = [item for item in items if item.get_closest_marker("long_faults")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker("postgres")
