@@ -39,6 +39,13 @@ test: venv $(VENV)/.test-libraries
 	@.ci/system-packages
 	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest
 
+# All fault tests, the long ones too (about an hour); SOAK=SECONDS and SEED=N are for the random mixture of faults.
+SOAK ?= 300
+SEED ?= 0
+test-faults: venv
+	@.ci/system-packages
+	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -m faults --long-faults --soak-seconds=$(SOAK) --soak-seed=$(SEED)
+
 quick-test: venv $(VENV)/.test-libraries
 	$(BIN)/python -m pytest -q -m 'not slow and not postgres and not faults and not browser'
 
