@@ -17,7 +17,8 @@ from nas.interfaces import Evaluator
 from nas.settings import Settings
 from nas.stages.arms import Watch
 from nas.stages.fit import FitReport, fit
-from nas.stages.grow import GROW, GrowReport, grow
+from nas.stages.grow import GrowReport, grow
+from nas.stages.names import GROW
 from nas.stages.preparation import restored_settings, storage_url, study_name
 from nas.stages.rules import Ending
 from nas.stages.search import SearchReport, report, resume, search

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from nas.config import default_storage
 from nas.reward import Reward
-from nas.views import View, best_views, is_minimized, status_view, study_reward, trial_views
+from nas.views import View, best_views, is_minimized, stage_views, status_view, study_reward, trial_views
 from runs import Store, StudyRecord, open_store
 from runs.errors import TrialMissing
 from search_space import Architecture
@@ -62,10 +62,11 @@ class Study:
     artifacts: str | None = None
 
     def status(self) -> View:
-        """Returns how the study stands: trials by state, the best one, the budget."""
+        """Returns how the study stands: trials by state, the best one, the budget, its further stages."""
         with self._opened() as (store, record):
             sessions, spent = store.runs(record.id), store.spent(record.id)
-            return status_view(record, store.trials(record.id), spent, sessions, now=time.time())
+            trials, stages = store.trials(record.id), stage_views(store, record)
+            return status_view(record, trials, spent, sessions, now=time.time(), stages=stages)
 
     def trials(self) -> list[View]:
         """Returns all trials by number."""

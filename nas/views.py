@@ -17,9 +17,17 @@ from typing import Any
 from nas.reward import Reward
 from nas.settings import SearchSettings
 from nas.stages.budget import num_paid
-from nas.stages.finalists import CONTROL, FINALISTS
-from runs import TrialState
-from runs.records import AttemptRecord, MetricRecord, RunRecord, Spent, StudyRecord, TrialRecord
+from nas.stages.names import CONTROL, FINALISTS, FIT, GRID, GROW, SWEEP
+from runs import Store, TrialState
+from runs.records import (
+    AttemptRecord,
+    FitRecord,
+    MetricRecord,
+    RunRecord,
+    Spent,
+    StudyRecord,
+    TrialRecord,
+)
 
 View = dict[str, Any]
 
@@ -38,9 +46,12 @@ _COUNTED = ("complete", "pruned", "failed", "infeasible", "reused", "running", "
 _BEST = ("reward", "accuracy", "macs", "params", "digest")
 
 
+_ARMS = tuple(f".{arm}" for arm in (CONTROL, FINALISTS, FIT, GRID, SWEEP, GROW))
+
+
 def is_arm(name: str) -> bool:
-    """Returns whether a study is a further arm of another one: its control, or its repeated finalists."""
-    return name.endswith((f".{CONTROL}", f".{FINALISTS}"))
+    """Returns whether a study is a further arm of another one: its control, its finalists, its fit, its family."""
+    return name.endswith(_ARMS)
 
 
 def study_reward(study: StudyRecord) -> Reward | None:
@@ -121,6 +132,7 @@ def status_view(
     sessions: Sequence[RunRecord],
     *,
     now: float,
+    stages: Sequence[View] = (),
 ) -> View:
     """Returns one study as `nas status` prints it.
 
@@ -130,6 +142,7 @@ def status_view(
         spent: what the ledger says has been used.
         sessions: the runs of its stages.
         now: UTC seconds since 1970; measures work that is under way.
+        stages: of its arms, by `stage_view`.
     """
     counts = Counter(_WORDS[trial.state] for trial in trials)
     counts["reused"] = spent.num_reused
@@ -140,7 +153,14 @@ def status_view(
         "trials": {name: counts[name] for name in _COUNTED},
         "best": {"trial": best[0]["number"], **{key: best[0][key] for key in _BEST}} if best else None,
         "budget": budget_view(study, spent, sessions, now=now),
+        "stages": list(stages),
     }
+
+
+def stage_views(store: Store, study: StudyRecord) -> list[View]:
+    """Returns the arms of a study that were begun: control, finalists, fit, sweep, family."""
+    arms = [one for one in store.studies() if one.name.startswith(f"{study.name}.") and is_arm(one.name)]
+    return [stage_view(one, store.spent(one.id), store.fits(one.id)) for one in arms]
 
 
 def budget_view(study: StudyRecord, spent: Spent, sessions: Sequence[RunRecord], *, now: float) -> View:
@@ -153,6 +173,27 @@ def budget_view(study: StudyRecord, spent: Spent, sessions: Sequence[RunRecord],
             "used": round(spent.device_seconds / 3600, 6),
             "limit": search and search.device_hours,
         },
+    }
+
+
+def stage_view(arm: StudyRecord, spent: Spent, fits: Sequence[FitRecord]) -> View:
+    """Returns one arm of a study as `nas status` lists it.
+
+    Args:
+        arm: its study, named `STUDY.stage`.
+        spent: what it has used.
+        fits: what was fitted to its trials, oldest first.
+    """
+    plan = arm.settings.get("plan")
+    return {
+        "stage": arm.name.rpartition(".")[2],
+        "study": arm.name,
+        "state": arm.state,
+        "planned": None if plan is None else len(plan),
+        "complete": spent.counts[TrialState.COMPLETE],
+        "failed": spent.counts[TrialState.FAILED],
+        "device_hours": round(spent.device_seconds / 3600, 6),
+        "rule": fits[-1].fit["rule"]["rule"] if fits and "rule" in fits[-1].fit else None,
     }
 
 

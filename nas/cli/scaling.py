@@ -101,12 +101,13 @@ def grow(session: Session, what: What) -> None:
     again = same_command(session, "grow", [what])
 
     from nas.stages import grow as growing
+    from nas.stages.names import GROW
 
     with running(session, again) as (watch, interruption):
         report = growing.grow(study, changes=_changes(session), watch=watch, **_places(session))
     _show(session, grow_view(report), print_grow)
     best = max((one for one in report.members if one.trials), key=lambda one: one.mean or 0.0, default=None)
-    name = f"{report.study}.{growing.GROW}"
+    name = f"{report.study}.{GROW}"
     following = [same_command(session, "trials", [name], only=_PLACES)]
     if best is not None:
         following.append(same_command(session, "export", [f"{name}/{best.trials[0]}"], only=_PLACES))
@@ -119,7 +120,7 @@ def committee(
     """Show which ensembles and cascades of a family's members no other beats in cost and accuracy."""
     with session.store() as store:
         from nas.stages.committee import committees
-        from nas.stages.grow import GROW
+        from nas.stages.names import GROW
         from nas.stages.scaled_trainings import stored_arm
 
         found = committees(store, stored_arm(store, store.study(study), GROW))

@@ -23,6 +23,8 @@ _MEMBER_COLUMNS = (
 )
 COMMITTEE_COLUMNS = ("kind", "names", "mean", "threshold", "macs", "accuracy", "low", "high")
 
+FAR = 1_000.0  # times the baseline's MACs: no saturation that can be spoken of
+
 
 def fit_view(report: FitReport) -> dict[str, Any]:
     """Returns what `nas fit --json` prints."""
@@ -185,9 +187,10 @@ def print_sweep(session: Session, view: Mapping[str, Any]) -> None:
         if curve["law"] is None:
             session.printer.data(f"{curve['dimension']}: no law, because {curve['why']}")
         else:
+            after = curve["saturation"]
+            gained = f"after {after:.3g} times the MACs" if after < FAR else "nowhere near what was measured"
             session.printer.data(
-                f"{curve['dimension']}: {curve['law']}; 90 % of what is lacking is gained after"
-                f" {curve['saturation']:.3g} times the MACs"
+                f"{curve['dimension']}: {curve['law']}; 90 % of what is lacking is gained {gained}"
             )
 
 

@@ -172,10 +172,15 @@ def find_trial(
 
 
 def _status(store: Store, record: StudyRecord) -> dict[str, Any]:
-    from nas.views import status_view
+    from nas.views import stage_views, status_view
 
     return status_view(
-        record, store.trials(record.id), store.spent(record.id), store.runs(record.id), now=time.time()
+        record,
+        store.trials(record.id),
+        store.spent(record.id),
+        store.runs(record.id),
+        now=time.time(),
+        stages=stage_views(store, record),
     )
 
 
@@ -212,7 +217,20 @@ def _flat(view: Mapping[str, Any]) -> dict[str, Any]:
         for name, item in view["budget"].items()
     }
     lines = {"study": view["study"], "state": view["state"], "trials": view["trials"]}
-    return lines | {"best": view["best"]} | {f"budget: {name}": text for name, text in budget.items()}
+    lines |= {"best": view["best"]} | {f"budget: {name}": text for name, text in budget.items()}
+    return lines | {f"stage: {stage['stage']}": _stage_line(stage) for stage in view["stages"]}
+
+
+def _stage_line(stage: Mapping[str, Any]) -> str:
+    """Returns one arm as a line: how far it is, and what it found."""
+    planned = "" if stage["planned"] is None else f" of {stage['planned']}"
+    parts = [stage["state"], f"{stage['complete']}{planned} trainings complete"]
+    parts += [f"{stage['failed']} failed"] if stage["failed"] else []
+    parts += [f"{shown(stage['device_hours'])} device-hours"]
+    if stage["rule"]:
+        factors = (f"{name} {stage['rule'][name]:.3g}" for name in ("alpha", "beta", "gamma"))
+        parts.append(", ".join(factors))
+    return "; ".join(parts)
 
 
 def _readable(view: Mapping[str, Any]) -> dict[str, Any]:

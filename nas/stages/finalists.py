@@ -7,13 +7,11 @@ from statistics import fmean
 
 from nas.reward import Reward
 from nas.settings import Fidelity, SearchSettings
+from nas.stages.names import FINALISTS
 from nas.stages.proposals import Proposal, training_seed
 from runs import Store, StudyRecord, TrialRecord, TrialState
 from runs.errors import StudyMissing
 from search_space import Architecture
-
-CONTROL = "control"  # name of the arm that searches at random with the same budget
-FINALISTS = "finalists"  # name of the arm that trains the best again
 
 
 @dataclass(frozen=True, slots=True)

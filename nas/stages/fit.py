@@ -7,7 +7,6 @@ grid at twice the cost, and a response surface over measured costs that chooses 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,37 +15,24 @@ from nas.config import default_storage
 from nas.interfaces import Evaluator
 from nas.settings import Settings
 from nas.stages.arms import Bench, Watch, training_evaluator
-from nas.stages.baseline import NETWORK, Baseline, Candidate, baseline_of, stored_baseline
+from nas.stages.baseline import NETWORK, Baseline, baseline_of, stored_baseline
 from nas.stages.budget import Budget
+from nas.stages.fit_design import check_budget, decided
 from nas.stages.forecast import Forecast, forecasts
+from nas.stages.names import FIT, GRID
 from nas.stages.preparation import restored_settings
 from nas.stages.rules import Ending
-from nas.stages.scaled_trainings import FIT_REPEATS, Arm, ScaledTraining, open_arm
+from nas.stages.scaled_trainings import Arm, open_arm
 from runs import Store, StudyRecord, TrialState, open_store
 from runs.errors import StudyMissing
 from runs.records import FitRecord
 from scaling_rules import (
-    Multipliers,
     RuleFit,
-    ScaledPoint,
     ScalingError,
     fit_rule,
-    grid_candidates,
-    next_points,
 )
 
-FIT, GRID = "fit", "grid"  # names of the arms
 RULE = "rule"  # kind of a stored fit
-FIRST_DESIGN = 12  # networks: as many as a surface with interactions needs
-LEAST_NETWORKS = {"surface": 8, "grid": 2}
-GRID_STEPS = (0.05, 0.1, 0.2, 0.25, 0.4, 0.5)  # the finest whose grid the budget allows is taken
-START_UP = (
-    3.0  # trainings of the baseline that any training costs besides, as in the designs of docs/scaling.md
-)
-
-
-class SmallBudget(ValueError):
-    """A budget from which nothing can be learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +83,7 @@ def fit(
 
     Raises:
         StudyMissing, NoBaseline: there is nothing to grow from.
-        SmallBudget: nothing can be learnt from so few trainings.
+        SmallBudget, CoarseBaseline: nothing can be learnt from so few trainings, or sizes.
         ScalingError: the measurements do not show a rule, as when every network failed.
 
     Example:
@@ -112,7 +98,7 @@ def fit(
         settings = settings.model_copy(
             update={"fit": settings.fit.model_copy(update={"epochs": fit_epochs(settings)})}
         )
-        _check_budget(settings)
+        check_budget(settings.fit)
         baseline = arm_baseline(store, parent, name, trial, settings)
         largest = settings.fit.largest if method == "surface" else 2.0
         side = baseline.largest_side(largest * 1.1)
@@ -179,16 +165,6 @@ def fit_epochs(settings: Settings) -> int:
     return settings.fit.epochs or settings.fidelity.epochs
 
 
-def _check_budget(settings: Settings) -> None:
-    chosen = settings.fit
-    least = LEAST_NETWORKS[chosen.method] * chosen.seeds
-    if chosen.budget < least:
-        raise SmallBudget(
-            f"a fit by {chosen.method} needs {LEAST_NETWORKS[chosen.method]} different networks of {chosen.seeds} seeds"
-            f" each, {least} trainings, got a budget of {chosen.budget}; raise it"
-        )
-
-
 def _plan(arm: Arm) -> str:
     chosen, baseline = arm.settings.fit, arm.baseline
     macs = baseline.macs(depth=1.0, width=1.0, resolution=1.0)
@@ -223,86 +199,16 @@ def _measure(arm: Arm, bench: Bench) -> Ending:
         ending = arm.measure(bench, "fit", Budget(None, chosen.hours, chosen.device_hours))
         if ending is not None:
             return ending
-        trainings, reason = _decided(arm, bench.store, candidates)
+        trainings, reason = decided(
+            chosen,
+            fit_epochs(arm.settings),
+            candidates=candidates,
+            planned=arm.planned(bench.store),
+            points=arm.points(bench.store),
+        )
         if not trainings:
             return Ending("done", reason)
         arm.add(bench.store, trainings)
-
-
-def _decided(
-    arm: Arm, store: Store, candidates: Sequence[Candidate]
-) -> tuple[tuple[ScaledTraining, ...], str]:
-    """Returns what is to be trained next, a function of the ledger; or nothing, and why."""
-    chosen, planned = arm.settings.fit, arm.planned(store)
-    left = (chosen.budget - len(planned)) // chosen.seeds
-    if chosen.method == "grid":
-        networks = () if planned else _grid(chosen.budget // chosen.seeds)
-        return _repeated(networks, planned, arm), f"all {len(planned)} trainings of the grid are done"
-    if not planned:
-        return _repeated(_first_design(candidates, left), planned, arm), ""
-    points = arm.points(store)
-    try:
-        found = fit_rule(points)
-    except ScalingError:
-        if left <= 0:
-            raise
-        found = None  # as when trainings failed: go on with the design
-    if found is not None and found.region <= chosen.region:
-        return (), f"the rule is known well enough: {found.region:.1%} of all rules are left"
-    if left <= 0:
-        return (), f"all {len(planned)} trainings are done"
-    return _repeated(_next(candidates, min(chosen.batch, left), points, found), planned, arm), ""
-
-
-def _first_design(candidates: Sequence[Candidate], num: int) -> tuple[Multipliers, ...]:
-    """Returns the networks to begin with: the baseline, and those that tell most about all rules."""
-    first = min(num, max(FIRST_DESIGN, num // 2))
-    known = (ScaledPoint(1.0, 1.0, 1.0, 1.0, 0.0),)
-    return candidates[0].nominal, *_next(candidates, first - 1, known, None)
-
-
-def _next(
-    candidates: Sequence[Candidate], num: int, points: Sequence[ScaledPoint], found: RuleFit | None
-) -> tuple[Multipliers, ...]:
-    """Returns the nominal multipliers of the networks whose measurement narrows the rule most for its cost."""
-    built = {
-        (one.built["depth"], one.built["width"], one.built["resolution"]): one.nominal for one in candidates
-    }
-    nearest = next_points(points, num=num, fit=found, fixed_cost=START_UP, candidates=tuple(built))
-    return tuple(
-        min(built.items(), key=lambda item: _distance(item[0], (one.depth, one.width, one.resolution)))[1]
-        for one in nearest
-    )
-
-
-def _distance(first: tuple[float, float, float], second: tuple[float, float, float]) -> float:
-    return max(abs(a / b - 1.0) for a, b in zip(first, second, strict=True))
-
-
-def _grid(num: int) -> tuple[Multipliers, ...]:
-    """Returns the paper's grid at twice the cost, as fine as `num` networks allow."""
-    for step in GRID_STEPS:
-        rows = grid_candidates(step=step)
-        if 2 <= len(rows) <= num:
-            return tuple(Multipliers(depth=d, width=w, resolution=r) for d, w, r in rows)
-    least = min(len(grid_candidates(step=step)) for step in GRID_STEPS)
-    raise SmallBudget(f"the coarsest grid has {least} networks, got a budget for {num}; raise it")
-
-
-def _repeated(
-    networks: Sequence[Multipliers], planned: Sequence[ScaledTraining], arm: Arm
-) -> tuple[ScaledTraining, ...]:
-    """Returns the trainings of networks: `seeds` each time that one is named, with seeds that were not used yet."""
-    chosen = arm.settings.fit
-    used = Counter((one.depth, one.width, one.resolution) for one in planned)
-    trainings = []
-    for network in networks:
-        factors = network["depth"], network["width"], network["resolution"]
-        for _ in range(chosen.seeds):
-            repeat, epochs = FIT_REPEATS + used[factors], fit_epochs(arm.settings)
-            trainings.append(ScaledTraining(*factors, repeat=repeat, epochs=epochs))
-            used[factors] += 1
-    return tuple(trainings)
 
 
 def _concluded(store: Store, parent: StudyRecord, arm: Arm, ending: Ending) -> FitReport:

@@ -106,8 +106,9 @@ def forecast(baseline: Baseline, rule: str, size: str, member: Member, fitted: R
     is_beyond = False
     if fitted is not None and fitted.method == "surface":
         built = baseline.built(**nominal)
-        accuracy = fitted.predict(**built)
-        low, high = fitted.interval(**built)
+        accuracy, low, high = (
+            min(max(value, 0.0), 1.0) for value in (fitted.predict(**built), *fitted.interval(**built))
+        )
         is_beyond = macs > 1.001 * max(point.cost for point in fitted.points)
     return Forecast(rule, size, member, macs, params, network.resolution, accuracy, low, high, is_beyond)
 

@@ -18,8 +18,9 @@ from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.baseline import Baseline
 from nas.stages.budget import Budget
 from nas.stages.committee import committees
-from nas.stages.fit import FIT, GRID, arm_baseline, arm_settings, fit_epochs, fitted, opened
+from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, fitted, opened
 from nas.stages.forecast import COMPOUND, Forecast, carried_over, forecast, members, rule_called
+from nas.stages.names import FIT, GRID, GROW
 from nas.stages.rules import Ending
 from nas.stages.scaled_trainings import GROW_REPEATS, Arm, ScaledTraining, open_arm
 from runs import Store, TrialState
@@ -27,7 +28,6 @@ from runs.records import FitRecord
 from scaling_rules import Committee, Ramp, Regularisation, RuleFit
 from search_space import cost
 
-GROW = "grow"  # name of the arm
 ANCHOR = "phi 0"  # the baseline itself
 MOST_DROPOUT = 0.5
 MOST_MAGNITUDE = 29.0
@@ -129,6 +129,8 @@ def grow(
     with opened(study, storage, artifacts) as (store, parent):
         watch = watch or Watch()
         settings = changes(arm_settings(store, parent, (FIT, GRID)))
+        epochs = {"epochs": fit_epochs(settings)}
+        settings = settings.model_copy(update={"fit": settings.fit.model_copy(update=epochs)})
         known = fitted(store, parent)
         if known is None and COMPOUND in settings.grow.rule:
             raise NoFit(

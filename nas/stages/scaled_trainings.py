@@ -204,8 +204,15 @@ def stored_arm(store: Store, parent: StudyRecord, name: str) -> Arm:
 
 def _check_same(study: StudyRecord, stored: Mapping[str, Any]) -> None:
     """Raises SpaceChanged where trials of one arm would not be comparable with each other."""
-    for key, what in ((NETWORK, "baseline"), ("fidelity", "fidelity"), ("recipe", "recipe")):
-        if study.settings[PLAN] and study.settings[key] != stored[key]:
+    before, now = study.settings, stored
+    for what, earlier, later in (
+        ("baseline", before[NETWORK], now[NETWORK]),
+        ("recipe", before["recipe"], now["recipe"]),
+        ("share of the training images", before["fidelity"]["share"], now["fidelity"]["share"]),
+        ("number of epochs", before["fit"]["epochs"], now["fit"]["epochs"]),
+        ("divisor", before["fit"]["divisor"], now["fit"]["divisor"]),
+    ):
+        if before[PLAN] and earlier != later:
             raise SpaceChanged(
                 f"all networks of {study.name!r} must have one {what}, got another than it was begun with;"
                 " undo the change, or grow from a new study"

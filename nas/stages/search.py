@@ -19,7 +19,8 @@ from nas.reward import Reward
 from nas.settings import Settings
 from nas.stages.arms import Bench, Watch, arm_study, training_evaluator
 from nas.stages.budget import Budget
-from nas.stages.finalists import CONTROL, FINALISTS, Finalist, finalists, repeated
+from nas.stages.finalists import Finalist, finalists, repeated
+from nas.stages.names import CONTROL, FINALISTS
 from nas.stages.preparation import (
     make_space,
     plan,

@@ -18,13 +18,13 @@ from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.baseline import Baseline
 from nas.stages.budget import Budget
 from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, opened
+from nas.stages.names import SWEEP
 from nas.stages.rules import Ending
 from nas.stages.scaled_trainings import FIT_REPEATS, Arm, ScaledTraining, open_arm
 from runs import Store
 from scaling_rules import LawFit, Multipliers, ScalingError, fit_law
 from search_space import cost
 
-SWEEP = "sweep"  # name of the arm
 LAW = "law"  # kind of a stored fit
 DIMENSIONS = ("depth", "width", "resolution")
 

@@ -1,0 +1,8 @@
+"""The names of a study's arms: each is a study of its own, called `STUDY.name`."""
+
+CONTROL = "control"  # searches at random with the same budget
+FINALISTS = "finalists"  # trains the best again
+FIT = "fit"  # measures scaled variants of the winner
+GRID = "grid"  # the same, by the paper's grid
+SWEEP = "sweep"  # scales one dimension alone
+GROW = "grow"  # trains the family
