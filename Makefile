@@ -37,7 +37,7 @@ $(VENV)/.test-libraries: $(VENV)/.complete
 # The whole suite: PostgreSQL and Chromium come from Debian's packages where they are missing, and nothing may be skipped.
 test: venv $(VENV)/.test-libraries
 	@.ci/system-packages
-	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest
+	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 # All fault tests, the long ones too (about an hour); SOAK=SECONDS and SEED=N are for the random mixture of faults.
 SOAK ?= 300

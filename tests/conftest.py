@@ -26,13 +26,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves long fault tests out unless they are asked for, and marks every test that asks for the server, so that
-    `-m "not postgres"` leaves none out.
+    """Leaves long fault tests out unless they are asked for, begins with the slow files, and marks every test that asks
+    for the server, so that `-m "not postgres"` leaves none out.
     """
     if not config.getoption("--long-faults"):
         long = [item for item in items if item.get_closest_marker("long_faults")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+    # Side by side (`-n 2 --dist loadfile`), the files that take longest must not come last.
+    long_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long_files)
     for item in items:
         if "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker("postgres")
