@@ -23,6 +23,7 @@ from runs.database import Database
 from runs.errors import BackupNeeded, NewerSchema, NotALedger, OlderSchema
 from runs.schema import SCHEMA_VERSION, VERSION_TABLE
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x6E61735F6C656467  # "nas_ledg": the advisory lock of all databases of ours
 
 
@@ -127,7 +128,7 @@ def _lock(connection: Connection) -> None:
 
 def _run_migrations(connection: Connection) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     with _quiet("alembic"):
         command.upgrade(config, "head")
