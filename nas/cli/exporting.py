@@ -68,7 +68,7 @@ def export(
     folder = out or Path("export") / subject.name
     manifest = write(subject, wanted, folder, force=force, watch=session.printer.message)
     rows = manifest_rows(folder, manifest)
-    session.rows(rows, columns=COLUMNS if manifest.checks else COLUMNS[:2])
+    show_checks(session, rows, columns=COLUMNS if manifest.checks else COLUMNS[:2])
     session.printer.message(f"kept in {folder}; to check it again: nas verify {folder}")
 
 
@@ -86,7 +86,7 @@ def verify(
     if session.json:
         session.printer.json({"folder": str(folder), "files": num_files, "checks": rows})
         return
-    session.rows(rows, columns=("file", "max_abs_difference", "top1_agreement"))
+    show_checks(session, rows, columns=("file", "max_abs_difference", "top1_agreement"))
     session.printer.message(f"all {num_files} files are as they were written")
 
 
@@ -106,6 +106,19 @@ def find_subject(session: Session, text: str, *, weights: Path | None = None) ->
             f"--weights is for a file or a network of the zoo, got it for {text!r}, which has its own; leave it out"
         )
     return _from_ledger(session, text)
+
+
+def show_checks(session: Session, rows: list[dict[str, object]], *, columns: tuple[str, ...]) -> None:
+    """Prints lines of `check_view`; for people, small differences are not rounded to zero."""
+    if session.json:
+        session.printer.json(rows)
+        return
+    shown = [
+        row | {"max_abs_difference": f"{value:.1e}" if isinstance(value, float) else None}
+        for row in rows
+        for value in [row.get("max_abs_difference")]
+    ]
+    session.printer.table(shown, columns=columns)
 
 
 def manifest_rows(folder: Path, manifest: Manifest) -> list[dict[str, object]]:

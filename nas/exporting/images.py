@@ -35,12 +35,15 @@ class Images:
         return len(self.inputs) - len(self.labels)
 
 
-def images_for(network: Network, dataset: Dataset | None, *, seed: int = 0) -> Images:
+def images_for(
+    network: Network, dataset: Dataset | None, *, calibrates: bool = False, seed: int = 0
+) -> Images:
     """Returns the images to compare on; without a data set, random ones only.
 
     Args:
         network: gives their shape.
-        dataset: whose validation images are used: a random part for calibration, another for comparing.
+        dataset: whose validation images are used.
+        calibrates: whether a random part of them is kept for calibration, and not compared on.
         seed: draws both.
     """
     rng = np.random.default_rng(seed)
@@ -52,7 +55,7 @@ def images_for(network: Network, dataset: Dataset | None, *, seed: int = 0) -> I
         return Images(drawn, np.empty(0, dtype=np.int64), nothing)
     affordable = max(8, MAX_BYTES // (4 * channels * side * side))
     order = rng.permutation(len(dataset.validation))
-    num_calibration = min(MAX_CALIBRATION, len(order) // 4, affordable // 4)
+    num_calibration = min(MAX_CALIBRATION, len(order) // 4, affordable // 4) if calibrates else 0
     chosen = np.sort(order[num_calibration : num_calibration + min(MAX_REAL, affordable)])
     real = _normalised(dataset, chosen, side)
     calibration = _normalised(dataset, np.sort(order[:num_calibration]), side)

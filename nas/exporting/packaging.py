@@ -87,7 +87,7 @@ def export(
     with new_folder(out, force=force) as folder:
         dataset = data_of(subject, watch)
         network = network_of(subject, dataset)
-        images = images_for(network, dataset)
+        images = images_for(network, dataset, calibrates="int8" in wanted.variants)
         files: Files = {}
         runnables: list[Runnable] = []
         for word, each in formats.items():

@@ -13,13 +13,14 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 
 from search_space.architecture import Architecture, Stage
 from search_space.blocks import (
     ClassifierOptions,
+    ConvOptions,
     FusedMBConvOptions,
     MBConvOptions,
     SeparableOptions,
@@ -29,12 +30,19 @@ from search_space.blocks import (
 from search_space.graph import Graph, Node
 from search_space.lowering import parts
 from search_space.weight_sources.naming import AsConvolution, Layers, Naming, Place, source_names
-from search_space.weight_sources.of_timm import MBCONV, STEM
+from search_space.weight_sources.of_timm import DEPTHWISE, MBCONV, SQUEEZE, STEM
 
 ACTIVATIONS = {"relu": "re", "relu6": "r6", "hard_swish": "hs", "silu": "sw"}  # ours: timm's word in a block
 LAYERS = {"relu": "relu", "relu6": "relu6", "hard_swish": "hard_swish", "silu": "silu", "sigmoid": "sigmoid"}
 GATES = LAYERS | {"hard_sigmoid": "hard_sigmoid"}
 DIVISOR = 8  # of inner widths, in timm's builder
+TIMM_STEM_STRIDE = 2  # its builder begins to count here; the file that we write sets another one afterwards
+BLOCKS: tuple[Layers, ...] = (
+    *MBCONV,
+    {"conv": "conv", "conv_norm": "bn1"},
+    DEPTHWISE | {"pointwise": "conv_pw", "pointwise_norm": "bn2"} | SQUEEZE,
+    {"expand": "conv_exp", "expand_norm": "bn1", "project": "conv_pwl", "project_norm": "bn2"} | SQUEEZE,
+)
 MAX_STRIDE = 32  # beyond it timm dilates instead
 
 
@@ -68,10 +76,10 @@ def timm_definition(architecture: Architecture) -> TimmDefinition:
         (('ds_r1_k3_s1_c16_nr6',), ('ir_r2_k3_s2_e6_c24_nr6',))
     """
     stem, head = _stem(architecture), _head(architecture)
-    widths, squeezes = _widths(architecture), _squeezes(architecture)
+    insides, squeezes = _insides(architecture), _squeezes(architecture)
     words = [
         _grouped([_word(stage, block) for block in blocks])
-        for stage, blocks in zip(architecture.stages, widths, strict=True)
+        for stage, blocks in zip(architecture.stages, insides, strict=True)
     ]
     last = len(words)
     if not words:
@@ -85,6 +93,7 @@ def timm_definition(architecture: Architecture) -> TimmDefinition:
         "num_classes": architecture.num_classes,
         "in_chans": architecture.input_channels,
         "stem_size": architecture.stem.channels,
+        "stem_stride": architecture.stem.stride,
         "num_features": head.hidden[0] if efficient else architecture.head.channels,
         "act_layer": LAYERS[stem.activation],
         "pad_type": "same" if architecture.conventions.padding == "same" else "",
@@ -110,8 +119,6 @@ def _stem(architecture: Architecture) -> StemOptions:
     options, head = architecture.stem.options, architecture.head.options
     if not isinstance(options, StemOptions) or options.before or not options.norm or options.pool != "none":
         _refuse("begin with one normalised convolution", f"the stem {architecture.stem.block}")
-    if architecture.stem.stride != 2:
-        _refuse("begin with a stride of 2", str(architecture.stem.stride))
     if options.padding not in (None, (options.kernel - 1) // 2):
         _refuse("pad its stem like all else", str(options.padding))
     if options.activation not in LAYERS:
@@ -138,23 +145,33 @@ def _head(architecture: Architecture) -> ClassifierOptions:
     return options
 
 
-def _widths(architecture: Architecture) -> list[list[tuple[int, int, int]]]:
-    """Returns for each stage and block the widths that enter it, that are inside and that squeeze (0: none do)."""
+class _Inside(NamedTuple):
+    """What a block is like inside: its widths, and whether its skip pools."""
+
+    entering: int
+    expanded: int  # `entering`, where nothing expands
+    squeezed: int  # 0, where nothing squeezes
+    pools: bool
+
+
+def _insides(architecture: Architecture) -> list[list[_Inside]]:
+    """Returns for each stage what its blocks are like."""
     graphs = {part.name: part.graph for part in parts(architecture)}
-    reduced = math.prod([architecture.stem.stride, *(stage.stride for stage in architecture.stages)])
+    reduced = TIMM_STEM_STRIDE * math.prod(stage.stride for stage in architecture.stages)
     if reduced > MAX_STRIDE:
         _refuse(f"make the image {MAX_STRIDE} times smaller at most", str(reduced))
     return [
-        [_block_widths(graphs[f"stages.{index}.blocks.{copy}"]) for copy in range(stage.repeats)]
+        [_inside(graphs[f"stages.{index}.blocks.{copy}"]) for copy in range(stage.repeats)]
         for index, stage in enumerate(architecture.stages)
     ]
 
 
-def _block_widths(graph: Graph) -> tuple[int, int, int]:
+def _inside(graph: Graph) -> _Inside:
     entering = graph.inputs[0][0]
     named: dict[str, Node] = {node.name: node for node in graph.nodes}
-    inner = named["expand"].shape[0] if "expand" in named and "project" in named else entering
-    return entering, inner, named["squeeze_reduce"].shape[0] if "squeeze_reduce" in named else 0
+    expanded = named["expand"].shape[0] if "expand" in named and "project" in named else entering
+    squeezed = named["squeeze_reduce"].shape[0] if "squeeze_reduce" in named else 0
+    return _Inside(entering, expanded, squeezed, "skip_pool" in named)
 
 
 def _squeezes(architecture: Architecture) -> set[tuple[str, str]]:
@@ -171,50 +188,61 @@ def _squeezes(architecture: Architecture) -> set[tuple[str, str]]:
     return found
 
 
-def _word(stage: Stage, widths: tuple[int, int, int]) -> str:
+def _word(stage: Stage, inside: _Inside) -> str:
     """Returns one block in timm's words, which give its stride to the first block of a stage only."""
     if stage.block not in _WORDS:
         _refuse(f"be made of {', '.join(_WORDS)}", f"the block {stage.block}")
     if stage.stride > 2:
         _refuse("have strides of 1 and 2", str(stage.stride))
     options: Any = stage.options
-    if options.skip == "pool":
+    if inside.pools:
         _refuse("have identity skips or none", "pooled ones")
     if options.activation not in ACTIVATIONS:
         _refuse(f"have one of the activations {', '.join(ACTIVATIONS)} in its blocks", options.activation)
-    entering, inner, squeezed = widths
-    kind, skips = _WORDS[stage.block](options, inner != entering)
-    if kind in ("ir", "er") and inner % DIVISOR:
-        _refuse(f"have inner widths that are multiples of {DIVISOR}", str(inner))
+    kind, skip = _WORDS[stage.block](options, inside)
+    if kind in ("ir", "er") and inside.expanded % DIVISOR:
+        _refuse(f"have inner widths that are multiples of {DIVISOR}", str(inside.expanded))
     words = [kind, "r1", f"k{options.kernel}", f"s{stage.stride}"]
-    words += [f"e{_number(inner / entering)}"] if kind in ("ir", "er") else []
+    words += [f"e{_number(inside.expanded / inside.entering)}"] if kind in ("ir", "er") else []
     words += [f"c{stage.channels}"]
-    words += [f"se{_number(squeezed / entering)}"] if squeezed else []
-    return "_".join([*words, f"n{ACTIVATIONS[options.activation]}", *skips])
+    words += [f"se{_number(inside.squeezed / inside.entering)}"] if inside.squeezed else []
+    return "_".join([*words, f"n{ACTIVATIONS[options.activation]}", *([skip] if skip else [])])
 
 
-def _of_mbconv(options: MBConvOptions, expands: bool) -> tuple[str, list[str]]:
-    return ("ir" if expands else "ds"), ["noskip"] if options.skip == "none" else []
+def _of_mbconv(options: MBConvOptions, inside: _Inside) -> tuple[str, str]:
+    return ("ir" if inside.expanded != inside.entering else "ds"), _unless_identity(options)
 
 
-def _of_fused(options: FusedMBConvOptions, expands: bool) -> tuple[str, list[str]]:
+def _of_fused(options: FusedMBConvOptions, inside: _Inside) -> tuple[str, str]:
     if options.expansion != 1:
-        return "er", ["noskip"] if options.skip == "none" else []
-    if options.squeeze is not None:
-        _refuse("expand where a fused block squeezes", "an expansion of 1")
-    return "cn", ["skip"] if options.skip == "identity" else []
+        return "er", _unless_identity(options)
+    return _of_conv(options, inside)
 
 
-def _of_separable(options: SeparableOptions, expands: bool) -> tuple[str, list[str]]:
-    if options.squeeze is not None or not options.output_activation or options.skip != "none":
-        _refuse("have separable blocks without squeeze-excitation and skip, activated at the end", "others")
-    return "dsa", []
+def _of_conv(options: ConvOptions | FusedMBConvOptions, inside: _Inside) -> tuple[str, str]:
+    usual = isinstance(options, FusedMBConvOptions) or (
+        options == ConvOptions(options.kernel, options.activation, skip=options.skip)
+    )
+    if inside.squeezed or not usual:
+        _refuse("have convolutions that are normalised and activated, and no more", "others")
+    return "cn", "skip" if options.skip == "identity" else ""
 
 
-_WORDS: dict[str, Callable[[Any, bool], tuple[str, list[str]]]] = {
+def _of_separable(options: SeparableOptions, inside: _Inside) -> tuple[str, str]:
+    if options.output_activation and options.skip == "identity":
+        _refuse("have no skip around an activated separable convolution", "one")
+    return ("dsa", "") if options.output_activation else ("ds", _unless_identity(options))
+
+
+def _unless_identity(options: Any) -> str:
+    return "" if options.skip == "identity" else "noskip"
+
+
+_WORDS: dict[str, Callable[[Any, _Inside], tuple[str, str]]] = {
     "mbconv": _of_mbconv,
     "fused_mbconv": _of_fused,
     "separable": _of_separable,
+    "conv": _of_conv,
 }
 
 
@@ -231,7 +259,7 @@ def _naming(efficient: bool, has_conv: bool, num_stages: int) -> Naming:
         head = {**head, "hidden1": AsConvolution("conv_head"), "linear": "classifier"}
     else:
         head = {"conv": "conv_head", "conv_norm": "bn2", "linear": "classifier"}
-    return {"stem": STEM, "stages": Place("blocks.{stage}.{block}", MBCONV), "head": Place("", (head,))}
+    return {"stem": STEM, "stages": Place("blocks.{stage}.{block}", BLOCKS), "head": Place("", (head,))}
 
 
 def _number(value: float) -> str:

@@ -16,7 +16,12 @@ from safetensors.torch import save
 from search_space.architecture import Architecture
 from search_space.export.layout import Call, lines
 from search_space.export.preprocessing import Preprocessing
-from search_space.export.timm_definition import TimmDefinition, timm_definition, timm_tensors
+from search_space.export.timm_definition import (
+    TIMM_STEM_STRIDE,
+    TimmDefinition,
+    timm_definition,
+    timm_tensors,
+)
 
 _HOMES = {"EfficientNet": "timm.models.efficientnet", "MobileNetV3": "timm.models.mobilenetv3"}
 
@@ -73,6 +78,7 @@ def _pretrained(architecture: Architecture, preprocessing: Preprocessing | None)
 
 def _source(name: str, definition: TimmDefinition) -> str:
     kind, given = definition.kind, definition.arguments
+    stride = given["stem_stride"]
     stages = [Call("[", [f'"{word}"' for word in words], "]") for words in definition.arch_def]
     arguments = ["block_args=decode_arch_def(ARCH_DEF)", "round_chs_fn=int"]
     for key in ("num_classes", "in_chans", "stem_size", "stem_kernel_size", "num_features"):
@@ -86,7 +92,9 @@ def _source(name: str, definition: TimmDefinition) -> str:
     arguments += ["se_from_exp=False"] if kind == "MobileNetV3" else []
     body = [
         *lines(Call("arguments: dict[str, Any] = dict(", arguments), 1),
-        f'    return build_model_with_cfg({kind}, "{name}", pretrained, **(arguments | kwargs))',
+        f'    network = build_model_with_cfg({kind}, "{name}", pretrained, **(arguments | kwargs))',
+        *([f"    network.conv_stem.stride = ({stride}, {stride})"] if stride != TIMM_STEM_STRIDE else []),
+        "    return network",
     ]
     blocks = ["from timm.models._efficientnet_blocks import SqueezeExcite"] if given["squeeze"] else []
     imported = [
