@@ -28,7 +28,7 @@ class StudyRecord:
     space_version: str | None
     settings: Mapping[str, Any]
     budget: Mapping[str, Any]
-    state: str  # "active", "paused", "stopped" or "finished": what its drivers should do
+    state: str  # "active", "paused", "stopped", "cancelled" or "finished": what its drivers should do
     created: float
     revision: int  # rises with every change to the study or one of its trials
 

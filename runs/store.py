@@ -194,12 +194,10 @@ class Store(StageVerbs):
         return self.database.read(studies.everything)
 
     def set_study_state(self, study_id: int, state: str) -> None:
-        """Sets "active", "paused", "stopped" or "finished", which the study's drivers read and obey."""
+        """Sets one of `studies.STUDY_STATES`, which the study's drivers read and obey within a heartbeat."""
         if state not in studies.STUDY_STATES:
-            raise BadRecord(
-                f"a study's state must be one of {', '.join(studies.STUDY_STATES)}, got {state!r}"
-            )
-        self.database.write(lambda connection: studies.change(connection, study_id, state=state))
+            raise BadRecord(f"a state must be one of {', '.join(studies.STUDY_STATES)}, got {state!r}")
+        self.database.write(lambda connection: studies.set_state(connection, study_id, state))
 
     def set_study_settings(
         self, study_id: int, settings: Mapping[str, Any], budget: Mapping[str, Any] | None = None

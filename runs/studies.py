@@ -19,7 +19,11 @@ from runs.states import TrialState
 from runs.text import dump, load
 
 _DIRECTIONS = ("minimize", "maximize")
-STUDY_STATES = ("active", "paused", "stopped", "finished")
+# What its drivers do: go on, begin nothing new, stop after the current epochs, end at once; or it has come to its end.
+STUDY_STATES = ("active", "paused", "stopped", "cancelled", "finished")
+_CANCELLED = (
+    "nas:cancelled"  # version 1 of the schema knows no such state: a stopped study with this attribute
+)
 
 
 def create(
@@ -120,6 +124,14 @@ def touch(
     return row
 
 
+def set_state(connection: Connection, study_id: int, state: str) -> None:
+    """Sets what the study's drivers should do."""
+    change(connection, study_id, state="stopped" if state == "cancelled" else state)
+    is_cancelled = state == "cancelled"
+    if attributes(connection, study_id, "system_attrs").get(_CANCELLED, False) != is_cancelled:
+        set_attribute(connection, study_id, "system_attrs", _CANCELLED, is_cancelled)
+
+
 def change(connection: Connection, study_id: int, **columns: Any) -> None:
     """Sets columns of a study; mappings are stored as JSON. The study must not have been deleted."""
     touch(connection, study_id)
@@ -185,7 +197,7 @@ def _record(row: Row[*tuple[Any, ...]]) -> StudyRecord:
         space_version=row.space_version,
         settings=load(row.settings),
         budget=load(row.budget),
-        state=row.state,
+        state="cancelled" if row.state == "stopped" and load(row.system_attrs).get(_CANCELLED) else row.state,
         created=row.created,
         revision=row.revision,
     )
@@ -201,6 +213,7 @@ _SELECT = sa.select(
     study.c.settings,
     study.c.budget,
     study.c.state,
+    study.c.system_attrs,
     study.c.created,
     study.c.revision,
 )

@@ -9,10 +9,12 @@ again, it goes on with the same trials.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Stopped, Task
+from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Task
+from nas.stages import outcomes
 from nas.stages.budget import num_paid
 from nas.stages.history import History
 from nas.stages.proposals import Proposal, Source, evaluation_key
@@ -85,6 +87,7 @@ class Driver:
         self._num_barren = self._history.num_barren
         self._is_behind = False  # whether we have written what the history has not read
         self._is_due_to_reclaim = True
+        self._is_paused = False
         self._now = store.database.clock.monotonic
         self._last_beat = self._now()
 
@@ -97,10 +100,12 @@ class Driver:
         try:
             while True:
                 self._fill()
-                if not self._running:
+                if not self._running and not self._waits:
                     break
                 for event in self._executor.events(POLL_S):
                     self._absorb(event)
+                if self._waits and not self._running:
+                    time.sleep(POLL_S)
                 self._flush()
                 self._beat()
         finally:
@@ -110,9 +115,14 @@ class Driver:
         self._watch(self._history)
         return self._ending
 
+    @property
+    def _waits(self) -> bool:
+        """Whether somebody has paused the study, so that having nothing to do is no end."""
+        return self._is_paused and self._ending is None
+
     def _fill(self) -> None:
         """Claims and places trials until the workers are busy or there is a reason to end."""
-        while self._ending is None:
+        while self._ending is None and not self._is_paused:
             num_free = self._executor.num_slots - len(self._running)
             if num_free <= 0 < self._executor.num_slots:
                 return
@@ -197,12 +207,11 @@ class Driver:
         )
         self._num_barren += 1
         reward = self._rules.reward
-        if reward.is_arithmetic and (excess := getattr(price, reward.cost) / reward.limit - 1) > 0:
-            message = f"{reward.cost} must be at most {reward.limit:g}, got {getattr(price, reward.cost):g}"
-            constraints = {reward.cost: excess}
-            self._outcomes.append(
-                Outcome(claim, TrialState.INFEASIBLE, constraints=constraints, message=message, start=start)
-            )
+        refused = (
+            outcomes.infeasible(start, reward, start.costs[reward.cost]) if reward.is_arithmetic else None
+        )
+        if refused is not None:
+            self._outcomes.append(refused)
         elif (known := self._known(key, start)) is not None:
             self._outcomes.append(known)
         elif key.hash in self._running:
@@ -213,32 +222,12 @@ class Driver:
             self._running[key.hash] = _Running(claim, proposal, key, start.costs)
 
     def _known(self, key: EvaluationKey, start: Start) -> Outcome | None:
-        """Returns the outcome of a trial whose measurement exists already, here or in another study."""
+        """Returns the outcome of a trial whose work was done before, with a result or without."""
         evaluation = self._store.cached(key)
         if evaluation is not None:
-            objectives = self._rules.objectives(
-                start.costs, evaluation.metrics["accuracy"], evaluation.metrics.get("latency_ms")
-            )
-            return Outcome(
-                start.claim,
-                TrialState.COMPLETE,
-                objectives=objectives,
-                metrics=evaluation.metrics,
-                reused_from=evaluation.trial_id,
-                weights=evaluation.weights,
-                start=start,
-            )
+            return outcomes.reused(start, evaluation, self._rules)
         earlier = self._history.without_result(key.hash)
-        if earlier is None:
-            return None
-        return Outcome(
-            start.claim,
-            earlier.state,
-            failure_class=earlier.failure_class,
-            message=f"as trial {earlier.number}: {earlier.message}".rstrip(": "),
-            reused_from=earlier.id,
-            start=start,
-        )
+        return None if earlier is None else outcomes.repeated(start, earlier)
 
     def _absorb(self, event: Event) -> None:
         running = self._running.get(event.key)
@@ -253,11 +242,11 @@ class Driver:
                 "trial %d went to another driver; its late result is dropped", running.claim.number
             )
         elif isinstance(event, Measurement):
-            self._complete(running, event)
+            self._end(running, outcomes.complete(running.claim, running.costs, event, self._rules))
         elif isinstance(event, Failure):
             self._fail(running, event)
         elif running.is_pruned:
-            self._prune(running, event)
+            self._end(running, outcomes.pruned(running.claim, event))
         else:
             followers = [start.claim for start in running.followers]
             self._store.release([running.claim, *followers], {running.claim.attempt: event.seconds})
@@ -277,68 +266,23 @@ class Driver:
             running.is_pruned = True
             self._executor.stop(progress.key)
 
-    def _complete(self, running: _Running, measurement: Measurement) -> None:
-        metrics = {
-            "accuracy": measurement.accuracy,
-            "loss": measurement.loss,
-            "epoch": float(measurement.epoch),
-            "num_examples": float(measurement.num_examples),
-            "resumed_from": float(measurement.resumed_from),
-        }
-        if measurement.latency_ms is not None:
-            metrics["latency_ms"] = measurement.latency_ms
-        leader = Outcome(
-            running.claim,
-            TrialState.COMPLETE,
-            objectives=self._rules.objectives(running.costs, measurement.accuracy, measurement.latency_ms),
-            metrics=metrics,
-            seconds=measurement.seconds,
-            weights=measurement.weights,
-        )
-        self._end(running, leader)
-
-    def _prune(self, running: _Running, event: Stopped) -> None:
-        message = f"stopped after epoch {event.epoch} by the rule for weak trials"
-        self._end(running, Outcome(running.claim, TrialState.PRUNED, seconds=event.seconds, message=message))
-
     def _fail(self, running: _Running, failure: Failure) -> None:
-        leader = Outcome(
-            running.claim,
-            TrialState.FAILED,
-            seconds=failure.seconds,
-            failure_class=failure.failure_class,
-            message=failure.message,
-            traceback=failure.traceback,
-        )
         followers, running.followers = running.followers, []
-        self._end(running, leader)
+        self._end(running, outcomes.failed(running.claim, failure))
         # they are placed anew, by what is known then
         self._store.release([start.claim for start in followers])
 
     def _end(self, running: _Running, leader: Outcome) -> None:
         """Records the end of a training, and of the trials that waited for it, as reused."""
-        self._outcomes.append(leader)
         self._trained[leader.claim.attempt] = running.key.hash
-        for start in running.followers:
-            self._outcomes.append(
-                Outcome(
-                    start.claim,
-                    leader.state,
-                    objectives=leader.objectives,
-                    metrics=leader.metrics,
-                    message=leader.message,
-                    reused_from=leader.claim.trial_id,
-                    weights=leader.weights,
-                    start=start,
-                )
-            )
+        self._outcomes += [leader, *outcomes.followed(leader, running.followers)]
 
     def _flush(self) -> None:
         """Writes what has ended and what begins, each in one transaction, then sends the new work out."""
         if self._outcomes:
-            outcomes, self._outcomes = self._outcomes, []
+            ends, self._outcomes = self._outcomes, []
             steps, self._steps = self._steps, []
-            finished = self._store.finish(outcomes, steps)
+            finished = self._store.finish(ends, steps)
             for outcome in finished.refused:
                 logger.warning(
                     "trial %d ended under another driver; our result is dropped", outcome.claim.number
@@ -390,11 +334,25 @@ class Driver:
             if running.claim in lost and not running.is_lost:
                 running.is_lost = True
                 self._executor.stop(key)
+        self._obey()
         if self._ending is None:
             self._ending = self._reason_to_end()
             if self._ending is not None:
                 self._drain()
         self._watch(self._history)
+
+    def _obey(self) -> None:
+        """Does what somebody in another terminal has asked of all drivers of the study."""
+        state = self._store.study(self._study.id).state
+        self._is_paused = state == "paused"
+        if self._ending is None and state == "stopped":
+            self._ending = Ending("stopped", "`nas stop` asked for it")
+            self._drain()
+        elif state == "cancelled":
+            self._ending = Ending("stopped", "`nas cancel` asked for it")
+            self._outcomes += [outcomes.cancelled(claim) for claim in self._claimed()]
+            self._running.clear()  # whoever opened the workers ends them; what they still say is not heard
+            self._flush()
 
     def _drain(self) -> None:
         """Asks every running training to stop after its epoch, unless its limit counts trials it has begun."""
