@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dashboards.info.rewards import Reals
 from dashboards.info.table import Array, Table
-from search_space import Cost, reference, reference_names
+from search_space import Cost, published, reference, reference_names
 from search_space.cost import cost as cost_of
 
 MAX_POINTS = 3_000  # drawn of a study, besides its front

@@ -199,13 +199,8 @@ def _measured(site: Site, digest: str) -> Component:
 
 
 def _compare(site: Site, digest: str) -> Component:
-    field = dcc.Input(
-        id="compare-with",
-        type="text",
-        placeholder="digest, or name of a reference network",
-        debounce=False,
-        style={"minWidth": "60%"},
-        **parts.aria(label="Architecture to compare with"),
+    field = html.Label(
+        ["Architecture ", dcc.Input(id="compare-with", type="text", placeholder="digest or name")]
     )
     button = html.Button("Compare", id="compare-go", type="button", className="plain")
     note = "The first digits of a digest are enough, or a reference network such as mnasnet_a1."

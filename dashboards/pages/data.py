@@ -11,9 +11,12 @@ import numpy as np
 from dashboards.info.front import front
 from dashboards.info.progress import climb, spending, throughput
 from dashboards.info.rewards import rewards, weighing
+from dashboards.info.scaling import DIMENSIONS, members
 from dashboards.info.table import FAILURES, NONE, STATES
+from dashboards.pages.scaling import family_of, newest_rule, trials_of
 from dashboards.pages.search_panels import chosen_curves, chosen_importances, recent_bars
 from dashboards.reader import Reader
+from dashboards.site import Site
 
 Rows = list[dict[str, Any]]
 
@@ -103,6 +106,37 @@ def _trials(reader: Reader, study_id: int) -> Rows:
     return rows
 
 
+def _scaling(reader: Reader, study_id: int) -> Rows:
+    site = Site(reader)
+    stored = newest_rule(site, family_of(site, study_id))
+    if stored is None:
+        return []
+    pairs = zip(stored.fit.points, stored.fit.residuals, strict=True)
+    return [asdict(point) | {"fitted": point.value - residual} for point, residual in pairs]
+
+
+def _family(reader: Reader, study_id: int) -> Rows:
+    site = Site(reader)
+    family = family_of(site, study_id)
+    if "grow" not in family.arms:
+        return []
+    stored = newest_rule(site, family)
+    return [
+        {
+            "rule": one.rule,
+            "size": one.size,
+            "trial": number,
+            "accuracy": accuracy,
+            "macs": one.macs,
+            "params": one.params,
+        }
+        | dict(zip(DIMENSIONS, one.factors, strict=True))
+        | {"predicted": one.predicted, "digest": one.digest}
+        for one in members(trials_of(site, family.arms["grow"]), stored.fit if stored else None)
+        for number, accuracy in zip(one.numbers, one.accuracies, strict=True)
+    ]
+
+
 def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
@@ -116,4 +150,6 @@ TABLES: dict[str, Callable[[Reader, int], Rows]] = {
     "throughput": _throughput,
     "timeline": _timeline,
     "trials": _trials,
+    "scaling": _scaling,
+    "family": _family,
 }

@@ -11,7 +11,18 @@ from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
 from dashboards.drawing.components import Node, aria, empty
-from dashboards.pages import architecture, compare, exports, search, studies, trial, trials, workers
+from dashboards.pages import (
+    architecture,
+    compare,
+    exports,
+    family,
+    scaling,
+    search,
+    studies,
+    trial,
+    trials,
+    workers,
+)
 from dashboards.site import Site
 from runs.errors import LedgerError, StudyMissing, TrialMissing
 
@@ -41,11 +52,19 @@ PAGES: tuple[Page, ...] = (
     Page(r"/s/(?P<study_id>\d{1,12})", "Search", search.layout),
     Page(r"/s/(?P<study_id>\d{1,12})/trials", "Trials", trials.layout, "trials"),
     Page(r"/s/(?P<study_id>\d{1,12})/trials/(?P<number>\d{1,12})", "Trial", trial.layout, "trials"),
+    Page(r"/s/(?P<study_id>\d{1,12})/scaling", "Scaling", scaling.layout, "scaling"),
+    Page(r"/s/(?P<study_id>\d{1,12})/family", "Family", family.layout, "family"),
     Page(r"/s/(?P<study_id>\d{1,12})/workers", "Workers", workers.layout, "workers"),
     Page(r"/a/(?P<digest>[0-9a-f]{64})", "Architecture", architecture.layout),
     Page(r"/compare/(?P<left>[\w.-]{1,80})/(?P<right>[\w.-]{1,80})", "Comparison", compare.layout),
 )
-TABS = (("", "Search"), ("trials", "Trials"), ("workers", "Workers"))
+TABS = (
+    ("", "Search"),
+    ("trials", "Trials"),
+    ("scaling", "Scaling"),
+    ("family", "Family"),
+    ("workers", "Workers"),
+)
 
 
 def register(app: Dash, site: Site) -> None:

@@ -256,7 +256,9 @@ def _controls(own: Weighing | None) -> list[Node]:
                     max=0.0,
                     step=0.01,
                     value=how.weight,
-                    marks={-1.0 if how.kind == "hard" else -0.5: "stronger", 0: "0"},
+                    marks={-1.0: "-1", -0.5: "-0.5", 0: "0"}
+                    if how.kind == "hard"
+                    else {-0.5: "-0.5", -0.25: "-0.25", 0: "0"},
                     updatemode="drag",
                     tooltip={"placement": "bottom"},
                 ),

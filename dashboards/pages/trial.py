@@ -8,7 +8,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboards.drawing import components as parts
-from dashboards.drawing.components import Node
+from dashboards.drawing.components import Node, Nodes
 from dashboards.drawing.curves import trial_curves
 from dashboards.info import curves as curve_info
 from dashboards.info.grid import error_text, reward_of, state_words
@@ -29,18 +29,7 @@ def layout(site: Site, study_id: int, number: int) -> Component:
     attempts = browse.attempts([trial.id])
     body: list[Node] = [
         _title(site, head, trial),
-        html.Div(
-            [
-                parts.card("Result", _facts(site, head, trial)),
-                parts.card(
-                    "Choices",
-                    parts.facts({name: str(value) for name, value in trial.choices.items()})
-                    if trial.choices
-                    else "Nothing was chosen yet.",
-                ),
-            ],
-            className="grid",
-        ),
+        parts.card("Result", _facts(site, head, trial)),
     ]
     errors = [one for one in attempts if one.traceback or one.failure_class is not None]
     if errors:
@@ -50,6 +39,7 @@ def layout(site: Site, study_id: int, number: int) -> Component:
         body.append(architecture.drawing_card(site, trial.digest, document))
         body.append(architecture.stage_card(document))
     body.append(_curves(site, trial))
+    body.append(_choices(trial))
     body.append(parts.card("Attempts", _attempts(attempts)))
     body.append(html.Div([_files(site, head, trial), _relatives(site, head, trial)], className="grid"))
     if document is not None:
@@ -104,6 +94,15 @@ def _facts(site: Site, head: Head, trial: TrialRecord) -> Component:
     for name, value in trial.constraints.items():
         values[f"Constraint {visible(name, 40)}"] = f"{value:+.3g} ({'violated' if value > 0 else 'kept'})"
     return parts.facts(values)
+
+
+def _choices(trial: TrialRecord) -> Component:
+    if not trial.choices:
+        return parts.card("Choices", html.P("Nothing was chosen yet.", className="muted"))
+    values: dict[str, Nodes] = {
+        visible(name, 60): visible(str(value), 60) for name, value in trial.choices.items()
+    }
+    return parts.card("Choices", html.Div(parts.facts(values), className="dense"))
 
 
 def _errors(attempts: Sequence[AttemptRecord]) -> Component:

@@ -51,13 +51,10 @@ def layout(site: Site, study_id: int) -> Component:
         name for name in ("number", "state", "reward", "accuracy", *table.costs()) if name in grid.COLUMNS
     ]
     shown += ["seconds", "fence", "ended", "digest", "error"]
-    search = dcc.Input(
-        id="trials-search",
-        type="search",
-        debounce=0.3,
-        placeholder="a number, digest, state or failure class",
-        **aria(label="Search trials"),
+    field = dcc.Input(
+        id="trials-search", type="search", debounce=0.3, placeholder="number, digest, state or failure"
     )
+    search = html.Label([html.Span("Search", className="control-label"), field])
     states = dcc.Checklist(
         id="trials-states", options=list(grid.WORDS), value=[], inline=True, className="choice"
     )
@@ -65,7 +62,14 @@ def layout(site: Site, study_id: int) -> Component:
         id="trials-grid",
         rowModelType="infinite",
         columnDefs=[_column(name) for name in shown],
-        defaultColDef={"sortable": True, "resizable": True, "filter": True, "minWidth": 80},
+        defaultColDef={
+            "sortable": True,
+            "resizable": True,
+            "filter": True,
+            "minWidth": 80,
+            "wrapHeaderText": True,
+            "autoHeaderHeight": True,
+        },
         dashGridOptions={
             "theme": {"function": "themeQuartz.withPart(colorSchemeVariable)"},
             "rowSelection": {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False},
@@ -75,7 +79,6 @@ def layout(site: Site, study_id: int) -> Component:
             "rowBuffer": 20,
             "suppressDragLeaveHidesColumns": True,
             "ensureDomOrder": True,
-            "getRowNodeId": None,
         },
         getRowId="params.data.id",
         style={"height": "62vh", "minHeight": "420px"},

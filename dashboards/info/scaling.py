@@ -1,0 +1,292 @@
+"""What a scaling rule rests on, and how its family came out: from stored fits and the trials of a study's arms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+import numpy.typing as npt
+
+from dashboards.info.table import Array
+from runs import TrialState
+from runs.records import FitRecord, TrialRecord
+from scaling_rules import Committee, LawFit, RuleFit, ScalingError, Voter, committee_frontier
+from scaling_rules.surface import logs_at, plausibility, triangle
+
+RULE, LAW = "rule", "law"  # kinds of stored fits
+ARMS = ("fit", "grid", "sweep", "grow")  # names of the arms, after the study's and a dot
+ANCHOR = "phi 0"  # the baseline among the family's members
+DIMENSIONS = ("depth", "width", "resolution")
+TRIANGLE_STEPS = 28
+_LEAST = 1e-3  # a lack of accuracy below which a ratio would say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRule:
+    """A stored fit of a rule, read back."""
+
+    record: FitRecord
+    fit: RuleFit
+
+
+def rules(records: Sequence[FitRecord]) -> list[StoredRule]:
+    """Returns the fitted rules, the newest first; what another program stored under the name is left out."""
+    found = []
+    for record in reversed(records):
+        if record.kind == RULE and isinstance(record.fit.get("rule"), Mapping):
+            try:
+                found.append(StoredRule(record, RuleFit.from_json(json.dumps(record.fit["rule"]))))
+            except (ValueError, TypeError, KeyError):
+                continue
+    return found
+
+
+def laws(records: Sequence[FitRecord]) -> dict[str, LawFit]:
+    """Returns the newest law of each dimension that was swept alone."""
+    found: dict[str, LawFit] = {}
+    for record in records:
+        if record.kind == LAW and isinstance(record.fit.get("law"), Mapping):
+            try:
+                found[str(record.fit.get("dimension", ""))] = LawFit.from_json(json.dumps(record.fit["law"]))
+            except (ValueError, TypeError, KeyError):
+                continue
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """The plane of equal cost: how it is shared among the dimensions, and what each share is worth.
+
+    Args:
+        shares: of the logarithm of the cost spent on depth, width and resolution: [points, 3].
+        values: the accuracy that the surface has there: [points].
+        possible: whether the data leave possible that this is the best: [points].
+    """
+
+    shares: Array
+    values: Array
+    possible: npt.NDArray[np.bool_]
+
+
+def region(fit: RuleFit) -> Region | None:
+    """Returns the plane of equal cost of a fitted surface; None for a fit by grid, which has none."""
+    try:
+        found, log_cost, exponents = fit.surfaces()
+    except ScalingError:
+        return None
+    shares = triangle(TRIANGLE_STEPS)
+    p_values = plausibility(found, shares, log_cost, exponents, freedom=2)
+    heights = found.best.heights(logs_at(shares, log_cost, exponents))
+    return Region(shares, heights, np.asarray(p_values >= 1.0 - fit.level))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A network that was predicted and trained."""
+
+    name: str
+    predicted: float
+    observed: float
+
+
+def fitted_pairs(fit: RuleFit) -> list[Compared]:
+    """Returns each measured point as the surface has it and as it was measured."""
+    return [
+        Compared(f"{one.depth:.3g} × {one.width:.3g} × {one.resolution:.3g}", one.value - residual, one.value)
+        for one, residual in zip(fit.points, fit.residuals, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """One dimension scaled alone: factors as asked for, mean accuracies and their spread."""
+
+    dimension: str
+    factors: tuple[float, ...]
+    means: tuple[float, ...]
+    spreads: tuple[float, ...]  # standard deviation over seeds; 0 for one
+
+
+def saturations(trials: Sequence[TrialRecord]) -> list[Saturation]:
+    """Returns the curves of the trainings in which only one dimension was scaled, by dimension."""
+    found: dict[str, dict[float, list[float]]] = {}
+    for trial in _complete(trials):
+        factors = [_real(trial.choices.get(name)) for name in DIMENSIONS]
+        scaled = [index for index, factor in enumerate(factors) if factor != 1.0]
+        for index in scaled if len(scaled) == 1 else range(3) if not scaled else ():
+            found.setdefault(DIMENSIONS[index], {}).setdefault(factors[index], []).append(
+                trial.metrics["accuracy"]
+            )
+    curves = []
+    for name in DIMENSIONS:
+        values = dict(sorted(found.get(name, {}).items()))
+        if len(values) > 1:
+            means = tuple(fmean(one) for one in values.values())
+            spreads = tuple(stdev(one) if len(one) > 1 else 0.0 for one in values.values())
+            curves.append(Saturation(name, tuple(values), means, spreads))
+    return curves
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One size of a family, trained one or more times.
+
+    Args:
+        rule, size: by which rule it was grown, and to what.
+        numbers: of its trials in the family's study.
+        accuracies: of them.
+        macs, params: of the network.
+        resolution: multiplier, as asked for, with depth and width.
+        digest: of the architecture.
+        weights: whether each trial's weights are kept.
+        predicted: what the surface said, carried over to longer training by what the baseline gained; None without it.
+    """
+
+    rule: str
+    size: str
+    numbers: tuple[int, ...]
+    accuracies: tuple[float, ...]
+    macs: float
+    params: float
+    factors: tuple[float, float, float]
+    digest: str
+    weights: tuple[bool, ...]
+    predicted: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Returns rule and size."""
+        return f"{self.rule} {self.size}"
+
+    @property
+    def mean(self) -> float:
+        """Returns the mean accuracy."""
+        return fmean(self.accuracies)
+
+
+def members(trials: Sequence[TrialRecord], fit: RuleFit | None) -> list[Member]:
+    """Returns the trained members of a family, the cheapest first.
+
+    Args:
+        trials: of the family's study.
+        fit: what the sizes were predicted with; None leaves predictions out.
+    """
+    groups: dict[tuple[str, str], list[TrialRecord]] = {}
+    for trial in _complete(trials):
+        if "size" in trial.choices:
+            groups.setdefault((str(trial.choices.get("rule", "")), str(trial.choices["size"])), []).append(
+                trial
+            )
+    found = [_member(rule, size, group) for (rule, size), group in groups.items()]
+    found.sort(key=lambda one: (one.macs, one.name))
+    return _predicted(found, fit)
+
+
+def _member(rule: str, size: str, group: Sequence[TrialRecord]) -> Member:
+    first = group[0]
+    depth, width, resolution = (_real(first.choices.get(name)) for name in DIMENSIONS)
+    return Member(
+        rule,
+        size,
+        tuple(one.number for one in group),
+        tuple(one.metrics["accuracy"] for one in group),
+        first.costs.get("macs", float("nan")),
+        first.costs.get("params", float("nan")),
+        (depth, width, resolution),
+        first.digest or "",
+        tuple(one.weights is not None for one in group),
+    )
+
+
+def _predicted(found: list[Member], fit: RuleFit | None) -> list[Member]:
+    """Returns the members with predictions: what a network lacks to full accuracy shrinks as the baseline's did.
+
+    Nominal factors stand for those that rounding built, so this is a little off the forecast that `nas grow` prints.
+    """
+    anchors = [one for one in found if one.size == ANCHOR]
+    if fit is None or fit.method != "surface" or not anchors:
+        return found
+    short = max(1.0 - fit.predict(1.0, 1.0, 1.0), _LEAST)
+    factor = max(1.0 - fmean(anchors[0].accuracies), _LEAST) / short
+    return [
+        Member(*_fields(one), predicted=1.0 - factor * max(1.0 - fit.predict(*one.factors), _LEAST))
+        if one.size != ANCHOR
+        else one
+        for one in found
+    ]
+
+
+def _fields(
+    one: Member,
+) -> tuple[
+    str,
+    str,
+    tuple[int, ...],
+    tuple[float, ...],
+    float,
+    float,
+    tuple[float, float, float],
+    str,
+    tuple[bool, ...],
+]:
+    return (
+        one.rule,
+        one.size,
+        one.numbers,
+        one.accuracies,
+        one.macs,
+        one.params,
+        one.factors,
+        one.digest,
+        one.weights,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Votes:
+    """What one trained network says of the validation images: probabilities [images, classes], and the labels."""
+
+    name: str
+    macs: float
+    probabilities: Array
+    labels: Array
+
+
+def committee(votes: Sequence[Votes]) -> tuple[Committee, ...]:
+    """Returns the ensembles and cascades that none beats in accuracy and MACs; chosen on half of the images."""
+    if not votes or len({len(one.labels) for one in votes}) > 1:
+        return ()
+    labels = votes[0].labels
+    voters = [Voter(one.name, one.macs, one.probabilities.astype(np.float64)) for one in votes]
+    chosen_on = np.random.default_rng(0).permutation(len(labels)) % 2 == 0
+    return committee_frontier(voters, labels, chosen_on=chosen_on)
+
+
+def arrays(content: bytes) -> dict[str, Array]:
+    """Returns the arrays of a safetensors file: a length, a header of JSON, and numbers; nothing in it is run.
+
+    Raises:
+        ValueError: it is none, or holds other types than those of stored predictions.
+    """
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    types = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}
+    found = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        data = content[8 + size + begin : 8 + size + end]
+        found[name] = np.frombuffer(data, types[entry["dtype"]]).reshape(entry["shape"])
+    return found
+
+
+def _complete(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    return [one for one in trials if one.state is TrialState.COMPLETE and "accuracy" in one.metrics]
+
+
+def _real(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 1.0
