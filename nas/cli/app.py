@@ -16,11 +16,15 @@ from nas.cli import (
     dashboard,
     databases,
     doctor,
+    drawing,
+    explaining,
     exporting,
+    latency,
     running,
     scaling,
     searching,
     studies,
+    zoo,
 )
 from nas.cli.exits import Exit, Report, report
 from nas.cli.printing import Printer
@@ -41,7 +45,11 @@ for module in (
     running,
     studies,
     architectures,
+    zoo,
+    drawing,
     exporting,
+    explaining,
+    latency,
     dashboard,
     databases,
     doctor,

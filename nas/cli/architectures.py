@@ -1,4 +1,4 @@
-"""Commands about architectures, without a ledger: cost, space show, zoo list, zoo show."""
+"""Commands about architectures, without a ledger: cost, space show."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nas.cli.session import Session, number, verb, whole
 from nas.flags import FLAGS
 
 if TYPE_CHECKING:
+    from nas.networks import LayerTable
     from search_space import Architecture
 
 _SPACE = tuple(
@@ -36,10 +37,6 @@ def register(app: typer.Typer) -> None:
     space = typer.Typer(no_args_is_help=True, help="Search spaces.")
     verb(space, "show", flags=_SPACE)(space_show)
     app.add_typer(space, name="space")
-    zoo = typer.Typer(no_args_is_help=True, help="The reference networks.")
-    verb(zoo, "list", flags=())(zoo_list)
-    verb(zoo, "show", flags=())(zoo_show)
-    app.add_typer(zoo, name="zoo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +79,24 @@ def cost(
     classes: Annotated[
         int | None, typer.Option(parser=whole, metavar="N", help="Scores that the head gives.")
     ] = None,
-    per_layer: Annotated[bool, typer.Option("--per-layer", help="One line an operator.")] = False,
+    per_layer: Annotated[
+        bool, typer.Option("--per-layer", help="A line a layer, and the memory of an image.")
+    ] = False,
 ) -> None:
     """Count a network: MACs (the papers' FLOPs), parameters, activations, peak memory."""
-    from search_space import layers
+    from nas.networks import cost_view, layer_table
 
     title, architecture = load_architecture(name)
     architecture = Scaling(depth, width, resolution_factor, resolution, classes)(architecture)
-    if per_layer:
-        rows = [dataclasses.asdict(layer) for layer in layers(architecture)]
-        session.rows(rows, title=title)
-    else:
+    if not per_layer:
         session.facts(cost_view(title, architecture))
+        return
+    table = layer_table(architecture)
+    if session.json:
+        session.printer.json(cost_view(title, architecture) | table.view())
+        return
+    session.rows(list(table.rows()), title=title)
+    session.facts(_memory_facts(table))
 
 
 def space_show(
@@ -118,39 +121,21 @@ def space_show(
     session.rows([{"choice": name, "options": options} for name, options in choices.items()])
 
 
-def zoo_list(session: Session) -> None:
-    """List the reference networks with their costs."""
-    from search_space import reference, reference_names
-
-    rows = [cost_view(name, reference(name)) for name in reference_names()]
-    session.rows(rows, columns=("name", "resolution", "params", "macs", "activations", "peak_memory_bytes"))
-
-
-def zoo_show(session: Session, name: Name) -> None:
-    """Show a reference network: its stages and its costs."""
-    title, architecture = load_architecture(name)
-    if session.json:
-        session.printer.json(cost_view(title, architecture) | {"architecture": architecture.to_dict()})
-        return
-    session.facts(cost_view(title, architecture))
-    stages = (("stem", architecture.stem), *enumerate(architecture.stages), ("head", architecture.head))
-    rows = [{"stage": str(key), **_stage_view(stage)} for key, stage in stages]
-    session.rows(rows)
-
-
 def load_architecture(text: str) -> tuple[str, Architecture]:
     """Returns the name and the value of a zoo network or of an architecture's JSON file.
 
     Raises:
-        CommandError: where there is neither; ArchitectureError: where the file holds something else.
+        CommandError: where there is neither; UnknownNetwork: where only numbers were published;
+            ArchitectureError: where the file holds something else.
     """
     from search_space import Architecture, reference, reference_names
+    from search_space.zoo.publications import UNPUBLISHED
 
     path = Path(text)
     if path.is_file():
         return path.stem, Architecture.from_json(_read(path))
-    if text in reference_names():
-        return text, reference(text)
+    if text in reference_names() or text in UNPUBLISHED:
+        return text, reference(text)  # which says why there is none
     if path.suffix == ".json" or "/" in text:
         raise CommandError(
             f"the file of an architecture must exist, got {text!r}; check the path", Exit.NOT_FOUND
@@ -160,22 +145,6 @@ def load_architecture(text: str) -> tuple[str, Architecture]:
     raise CommandError(
         f"a network must be one of the zoo's or a JSON file, got {text!r}; {hint}", Exit.NOT_FOUND
     )
-
-
-def cost_view(name: str, architecture: Architecture) -> dict[str, Any]:
-    """Returns what `nas cost --json` prints."""
-    import search_space
-
-    costs = search_space.cost(architecture)
-    return {
-        "name": name,
-        "digest": architecture.digest,
-        "resolution": architecture.resolution,
-        "params": costs.params,
-        "macs": costs.macs,
-        "activations": costs.activations,
-        "peak_memory_bytes": costs.peak_memory_bytes,
-    }
 
 
 def space_view(name: str, *, resolution: int, num_classes: int, width: float) -> dict[str, Any]:
@@ -200,14 +169,21 @@ def space_view(name: str, *, resolution: int, num_classes: int, width: float) ->
     }
 
 
-def _stage_view(stage: Any) -> dict[str, Any]:
-    plain = {
-        "block": stage.block,
-        "repeats": stage.repeats,
-        "channels": stage.channels,
-        "stride": stage.stride,
+def _memory_facts(table: LayerTable) -> dict[str, str]:
+    from nas.networks import CONVENTION
+
+    held = table.memory
+    return {
+        "memory of an image, forward": mebibytes(held.forward_bytes),
+        "forward and backward": mebibytes(held.forward_backward_bytes),
+        "weights, once": mebibytes(held.weights_bytes),
+        "convention": CONVENTION,
     }
-    return plain | {"options": str(stage.options).partition("(")[2].removesuffix(")")}
+
+
+def mebibytes(num_bytes: int) -> str:
+    """Returns a memory size as people read it."""
+    return f"{num_bytes / 2**20:.1f} MiB"
 
 
 def _read(path: Path) -> str:

@@ -46,7 +46,8 @@ def fine(steps: Sequence[Step], image: Shape, depth: int) -> Sketch:
     Raises:
         DrawingError: it would be too large.
     """
-    boxes = [replace(_written("image", 0, "image", ("image", shape_words(image)), ""), pinned=True)]
+    first_box = _written("image", 0, "image", ("image", shape_words(image)), f"image\n{shape_words(image)}")
+    boxes = [replace(first_box, pinned=True)]
     links: list[Link] = []
     frames = []
     carry = [IMAGE] * len(steps[0].graph.inputs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import ClassVar
 
 from search_space.architecture import Architecture
 from search_space.schema import nearest
@@ -70,6 +71,8 @@ __all__ = [
 
 class UnknownNetwork(ValueError):
     """No reference network has this name."""
+
+    exit_code: ClassVar[int] = 3  # of a command line: not found
 
 
 def reference_names() -> tuple[str, ...]:

@@ -71,8 +71,6 @@ def test_cost_scales_as_the_paper_does(nas: Nas) -> None:
     b1 = parsed(nas, "cost efficientnet_b0 --depth 1.1 --resolution 240")
     assert b1["digest"] == reference("efficientnet_b1").digest
     assert parsed(nas, "cost efficientnet_b0 --classes 10")["params"] < b1["params"]
-    layers = parsed(nas, "cost efficientnet_b0 --per-layer")
-    assert sum(layer["macs"] for layer in layers) == parsed(nas, "cost efficientnet_b0")["macs"]
 
 
 @pytest.mark.usefixtures("ledger")
@@ -85,11 +83,8 @@ def test_an_exported_network_is_the_measured_one(nas: Nas, folder: Path) -> None
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["s_1.json", "s_1.py"]
 
 
-def test_spaces_and_the_zoo_are_shown(nas: Nas) -> None:
+def test_a_space_is_shown(nas: Nas) -> None:
     assert parsed(nas, "space show --space mnasnet --width 0.25 --resolution 16")["size"] > 1e15
-    names = [row["name"] for row in parsed(nas, "zoo list")]
-    assert "efficientnet_b7" in names
-    assert parsed(nas, "zoo show mobilenet_v2_1_0_224")["architecture"]["format"] == 1
 
 
 def test_init_writes_a_file_whose_every_line_is_a_default(nas: Nas, folder: Path) -> None:
