@@ -17,6 +17,7 @@ from runs import Store, StudyRecord, TrialRecord, open_store
 from runs.errors import StudyExists, TrialMissing
 from scaling_rules import Multipliers, mixture_candidates
 from search_space import Architecture, cost, scale
+from search_space.blocks import BLOCKS
 
 NETWORK, ORIGIN = (
     "network",
@@ -180,13 +181,14 @@ def _trial(store: Store, study: StudyRecord, number: int) -> TrialRecord:
 
 
 def _num_layers(network: Architecture) -> int:
-    return sum(stage.repeats for stage in network.stages)
+    """Returns the blocks of those stages that deepen; pooling and the like stays as it is."""
+    return sum(stage.repeats for stage in network.stages if BLOCKS[stage.block].deepens)
 
 
 def _breadth(network: Architecture) -> float:
-    """Returns what grows as the width does: the channels of all stages.
+    """Returns what grows as the width does: the channels of all blocks.
 
-    Where stages do not say them, as in DenseNets, the root of the parameters stands in.
+    Where stages do not say them, the root of the multiply-adds stands in.
     """
-    channels = sum(stage.channels for stage in network.stages)
-    return float(channels) if channels else math.sqrt(cost(network).params)
+    channels = sum(stage.repeats * stage.channels for stage in network.stages)
+    return float(channels) if channels else math.sqrt(cost(network).macs)

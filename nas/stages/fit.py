@@ -217,9 +217,9 @@ def _concluded(store: Store, parent: StudyRecord, arm: Arm, ending: Ending) -> F
     try:
         found = fit_rule(arm.points(store, nominal=chosen.method == "grid"), method=chosen.method)
     except ScalingError:
-        if ending.kind not in ("stopped", "failures"):
+        if len(arm.ended(store)) == len(arm.planned(store)) > 0:
             raise
-        found = None
+        found = None  # a limit of time came before enough was measured
     record = None if found is None else _stored(store, arm, found)
     ahead: tuple[Forecast, ...] = ()
     if found is not None and chosen.method == "surface":

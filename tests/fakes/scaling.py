@@ -1,4 +1,4 @@
-"""What tests of the fit and grow stages share: a small network, and an evaluator that follows a known law of its size."""
+"""What tests of fits and families share: a small network, and an evaluator that follows a known law of its size."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from search_space import Architecture, Stage
 from search_space.blocks import ClassifierOptions, ConvOptions, StemOptions
 
 # A truth in which all three dimensions are worth something, and resolution most.
-TRUTH = Law(
-    ("depth", "width", "resolution"), 0.95, (0.07, 0.12, 0.16), (1.2, 0.9, 1.1), (1.0, 1.0, 1.0)
-)
+TRUTH = Law(("depth", "width", "resolution"), 0.95, (0.07, 0.12, 0.16), (1.2, 0.9, 1.1), (1.0, 1.0, 1.0))
 
 
 def network(resolution: int = 12) -> Architecture:
