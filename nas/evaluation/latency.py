@@ -1,8 +1,10 @@
-"""How long one image takes on this machine: the measured cost that a search may use instead of MACs."""
+"""How long one forward pass takes on this machine: the measured cost that a search may use instead of MACs."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,9 @@ from torch import nn
 
 _NUM_WARMUP = 10
 _MIN_RUNS, _MAX_RUNS = 30, 1_000
-_SECONDS = 1.0  # of measuring, within the bounds on runs
+_SECONDS = 1.0  # of measuring each, within the bounds on runs
+
+Pass = Callable[[], object]  # one forward pass, ended when it returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +37,70 @@ def latency(module: nn.Module, *, resolution: int, input_channels: int, batch_si
         input_channels: of the input.
         batch_size: images in a pass.
     """
+    run = forward_pass(module, (batch_size, input_channels, resolution, resolution))
+    with one_thread():
+        return latencies({"": run})[""]
+
+
+def latencies(passes: Mapping[str, Pass]) -> dict[str, Latency]:
+    """Returns the times of several passes, taken in turns, so that other work on the machine meets all alike.
+
+    Args:
+        passes: by name, at least one.
+    """
+    with torch.inference_mode():
+        for run in passes.values():
+            for _ in range(_NUM_WARMUP):
+                _timed_ms(run)
+        times: dict[str, list[float]] = {name: [] for name in passes}
+        while any(_wants_more(taken) for taken in times.values()):
+            for name, run in passes.items():
+                if _wants_more(times[name]):
+                    times[name].append(_timed_ms(run))
+    return {name: _summary(taken) for name, taken in times.items()}
+
+
+def forward_pass(module: nn.Module, shape: tuple[int, int, int, int]) -> Pass:
+    """Returns a pass of zeros through a module on its device; a GPU's is over when the GPU is done.
+
+    Args:
+        module: left in evaluation mode.
+        shape: (images, channels, height, width).
+    """
     device = next(module.parameters()).device
-    inputs = torch.zeros(batch_size, input_channels, resolution, resolution, device=device)
-    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    inputs = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
     module.eval()
-    num_threads = torch.get_num_threads()
+    if device.type != "cuda":
+        return lambda: module(inputs)
+
+    def run() -> None:
+        module(inputs)
+        torch.cuda.synchronize(device)
+
+    return run
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Lets torch use one thread of the CPU inside the block."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.inference_mode():
-            for _ in range(_NUM_WARMUP):
-                _timed_ms(module, inputs)
-            times = _times_ms(module, inputs)
+        yield
     finally:
-        torch.set_num_threads(num_threads)
+        torch.set_num_threads(before)
+
+
+def _wants_more(times: list[float]) -> bool:
+    return len(times) < _MIN_RUNS or (len(times) < _MAX_RUNS and sum(times) < _SECONDS * 1e3)
+
+
+def _summary(times: list[float]) -> Latency:
     low, median, high = np.quantile(times, (0.1, 0.5, 0.9))
     return Latency(float(median), float(low), float(high), len(times))
 
 
-def _times_ms(module: nn.Module, inputs: torch.Tensor) -> list[float]:
-    times: list[float] = []
-    while len(times) < _MIN_RUNS or (len(times) < _MAX_RUNS and sum(times) < _SECONDS * 1e3):
-        times.append(_timed_ms(module, inputs))
-    return times
-
-
-def _timed_ms(module: nn.Module, inputs: torch.Tensor) -> float:
+def _timed_ms(run: Pass) -> float:
     start = time.perf_counter()
-    module(inputs)
-    if inputs.device.type == "cuda":
-        torch.cuda.synchronize(inputs.device)
+    run()
     return (time.perf_counter() - start) * 1e3

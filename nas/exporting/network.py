@@ -8,7 +8,7 @@ from functools import cached_property
 
 import safetensors.torch
 import torch
-from torch import nn
+from torch import fx
 
 from nas.evaluation.data import Dataset
 from nas.exporting.errors import ExportError
@@ -42,9 +42,11 @@ class Network:
     notes: tuple[str, ...] = ()
 
     @cached_property
-    def module(self) -> nn.Module:
+    def module(self) -> fx.GraphModule:
         """The network in evaluation mode, on the CPU."""
-        return load_weights(self.architecture, self.tensors).eval()
+        module = load_weights(self.architecture, self.tensors)
+        module.eval()
+        return module
 
 
 def network_of(subject: Subject, dataset: Dataset | None = None) -> Network:
@@ -63,7 +65,7 @@ def network_of(subject: Subject, dataset: Dataset | None = None) -> Network:
         architecture=subject.architecture,
         tensors=tensors,
         trained=subject.weights is not None,
-        preprocessing=None if dataset is None else preprocessing_of(subject.architecture, dataset),
+        preprocessing=preprocessing_of(subject.architecture, dataset) if dataset else subject.preprocessing,
         notes=notes_of(subject),
     )
 

@@ -19,7 +19,8 @@ from nas.stages.preparation import restored_settings
 from nas.study import Study
 from runs import Store, StudyRecord, TrialRecord, open_store
 from runs.errors import StudyMissing
-from search_space import Architecture, ArchitectureError
+from search_space import Architecture
+from search_space.export.preprocessing import Preprocessing
 
 MAX_WEIGHTS_BYTES = 4 << 30
 
@@ -34,6 +35,7 @@ class Subject:
         weights: safetensors by our names; None where nothing was trained.
         data: that it was trained on, or is to be checked on; None where that is not known.
         lineage: where it comes from, as JSON can hold it; empty for a file or a reference network.
+        preprocessing: as the file says it was exported with; None where none does.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Subject:
     weights: bytes | None = field(default=None, repr=False)
     data: DataSettings | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
 
 
 def subject_of(
@@ -64,14 +67,16 @@ def subject_in(path: Path, *, data: DataSettings | None = None) -> Subject:
     content = _read(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            document = (file.metadata() or {})["architecture"]
-        architecture = Architecture.from_json(document)
-    except (SafetensorError, KeyError, ArchitectureError) as error:
+            known = file.metadata() or {}
+        architecture = Architecture.from_json(known["architecture"])
+        text = known.get("preprocessing")
+        preprocessing = None if text is None else Preprocessing.from_dict(json.loads(text))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise NothingToExport(
             f"a file of weights must say its architecture, as those of `nas export` do, got {str(path)!r}"
             f" ({type(error).__name__}); name the architecture and give the weights with --weights"
         ) from None
-    return Subject(file_name(path.stem), architecture, content, data)
+    return Subject(file_name(path.stem), architecture, content, data, preprocessing=preprocessing)
 
 
 def subject_of_trial(

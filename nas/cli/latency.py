@@ -1,0 +1,117 @@
+"""Command `latency`: how long a network takes on this machine, and a table of operators to look it up in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli.exits import CommandError, Exit
+from nas.cli.exporting import SUBJECT, Weights, find_subject
+from nas.cli.session import Session, verb, whole
+from nas.flags import FLAGS
+
+TABLE = "table"
+REFERENCE = "mobilenet_v2_1_0_224"
+_SPACE = tuple(flag for flag in FLAGS if flag.name in ("space", "width", "classes", "target", "cost"))
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to `app`."""
+    verb(app, "latency", flags=(*SUBJECT, *_SPACE))(latency)
+
+
+def latency(
+    session: Session,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|NAME|TRIAL|table", help="A network; or `table`: the operators of --space."
+        ),
+    ],
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="cpu, cuda or onnxruntime; a table has cpu or cuda.")
+    ] = "cpu",
+    batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="Images in a pass.")] = 1,
+    reference: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the zoo, timed in turns with the network.")
+    ] = REFERENCE,
+    weights: Weights = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Of the table.", show_default=False)
+    ] = None,
+) -> None:
+    """Time a forward pass: warm-up, one thread, median and spread, beside a reference in the same run."""
+    if what == TABLE:
+        _table(session, device, batch, out or Path("latency.json"))
+        return
+    subject = find_subject(session, what, weights=weights)
+    from nas.evaluation.latency import latencies, one_thread
+    from nas.evaluation.latency_table import device_name
+    from nas.exporting.network import network_of
+    from nas.exporting.running import pass_of
+    from nas.exporting.subjects import subject_of
+    from search_space import reference as network_called
+
+    beside = subject_of(reference, network_called(reference))
+    passes = {
+        name: pass_of(network_of(one), device, batch)
+        for name, one in (("network", subject), ("reference", beside))
+    }
+    with one_thread():
+        taken = latencies(passes)
+    session.facts(
+        {
+            "name": subject.name,
+            "device": "onnxruntime, one thread" if device == "onnxruntime" else device_name(device),
+            "batch": batch,
+            "resolution": subject.architecture.resolution,
+            **_view(taken["network"], batch),
+            "reference": {"name": reference, "resolution": beside.architecture.resolution}
+            | _view(taken["reference"], batch),
+            "ratio": taken["network"].median_ms / taken["reference"].median_ms,
+        }
+    )
+
+
+def _table(session: Session, device: str, batch: int, out: Path) -> None:
+    from nas.evaluation.data import load
+    from nas.evaluation.latency_table import latency_table
+    from nas.stages.preparation import make_space, with_width
+
+    if device not in ("cpu", "cuda"):
+        raise CommandError(f"a table's device must be cpu or cuda, got {device!r}; choose one")
+    if out.exists():
+        raise CommandError(
+            f"the table's file must be new, got {str(out)!r}; name another with --out", Exit.CONFLICT
+        )
+    settings = session.configuration().settings
+    dataset = load(settings.data)
+    space = make_space(with_width(settings, dataset), dataset)  # the one that `nas search` would take
+    table = latency_table(space, device=device, batch_size=batch, watch=session.printer.message)
+    out.write_text(table.to_json(), encoding="utf-8")
+    error = table.error
+    view: dict[str, Any] = {
+        "file": str(out),
+        "device": table.device,
+        "space": space.name,
+        "operators": len(table.times_ms),
+        "slope": table.slope,
+        "intercept_ms": table.intercept_ms,
+        "networks": error.num_networks,
+        "mean_error": error.mean_share,
+        "largest_error": error.max_share,
+        "rank_correlation": error.rank_correlation,
+    }
+    session.facts(view)
+
+
+def _view(taken: Any, batch: int) -> dict[str, Any]:
+    return {
+        "median_ms": taken.median_ms,
+        "low_ms": taken.low_ms,
+        "high_ms": taken.high_ms,
+        "runs": taken.num_runs,
+        "images_per_second": 1e3 * batch / taken.median_ms,
+    }
