@@ -55,9 +55,29 @@ class Tenant:
 
 
 def begin(
-    connection: Connection, study_id: int, attempts: Sequence[uuid.UUID], tenant: Tenant
+    connection: Connection,
+    study_id: int,
+    attempts: Sequence[uuid.UUID],
+    tenant: Tenant,
+    *,
+    max_paid: int | None = None,
+    max_trials: int | None = None,
 ) -> tuple[Claim, ...]:
-    """Adds one trial per attempt, leased to the tenant, with the study's next numbers."""
+    """Adds one trial per attempt, leased to the tenant, with the study's next numbers; fewer where limits say so.
+
+    The study's row is locked while its trials are counted, so that several drivers together keep to the limits.
+
+    Args:
+        max_paid: trials that may be begun in all, without those that cost nothing.
+        max_trials: trials that there may be in all.
+    """
+    if max_paid is not None or max_trials is not None:
+        now = studies.touch(connection, study_id)
+        room = [max_paid - now.num_paid] if max_paid is not None else []
+        room += [max_trials - now.num_trials] if max_trials is not None else []
+        attempts = attempts[: max(0, min(room))]
+        if not attempts:
+            return ()
     study = studies.touch(connection, study_id, num_new=len(attempts))
     claims = []
     for number, attempt_id in enumerate(attempts, start=study.num_trials - len(attempts)):

@@ -7,6 +7,7 @@ off, asks `recall` whether the work is already there, and only if it is not does
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import sqlite3
 import threading
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
@@ -196,7 +198,8 @@ class Database:
         arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
         if self._turn is not None:
             arguments["poolclass"] = StaticPool
-        engine = sa.create_engine(self.url, **arguments)
+        url = _of_frozen_file(self.url) if _is_frozen(self.url) else self.url
+        engine = sa.create_engine(url, **arguments)
         sa.event.listen(engine, "connect", self._set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -208,6 +211,22 @@ class Database:
         connection.create_function("utc_now", 0, self.clock.utc)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
+
+
+def _is_frozen(url: URL) -> bool:
+    """Whether the file lies on a disk that nobody can write, and is whole without its write-ahead log."""
+    if not url.database or not (path := Path(url.database)).exists():
+        return False
+    log = Path(f"{path}-wal")
+    is_read_only = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    return is_read_only and not (log.exists() and log.stat().st_size)
+
+
+def _of_frozen_file(url: URL) -> URL:
+    """Returns the URL with which SQLite reads such a file: it cannot make the files beside it that hold locks."""
+    assert url.database is not None
+    query = {"mode": "ro", "immutable": "1", "uri": "true"}
+    return url.set(database=f"file:{quote(url.database)}", query=query)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -136,7 +137,9 @@ def _run_migrations(connection: Connection) -> None:
 
 def _backup(database: Database, version: int) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    path = Path(f"{database.url.database}.v{version}-{stamp}.backup")
+    path = Path(
+        f"{database.url.database}.v{version}-{stamp}-{os.getpid()}.backup"
+    )  # others may upgrade at once
     database.vacuum_into(path)
     return path
 

@@ -234,6 +234,20 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """One unfinished trial that a driver holds: who, since when, and for how long still."""
+
+    study_id: int
+    number: int
+    state: TrialState
+    fence: int
+    host: str
+    pid: int
+    for_s: float  # since this attempt began, by the database's clock
+    lease_left_s: float | None  # below zero: over, and anybody may take the trial; None: plain Optuna's, without lease
+
+
+@dataclass(frozen=True, slots=True)
 class FitRecord:
     """One fitted scaling rule or law, as text of the room that made it."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from runs import stages
 from runs.claims import Tenant
 from runs.database import Database
-from runs.records import ArtifactRecord, FitRecord, RunRecord
+from runs.records import ArtifactRecord, FitRecord, Holder, RunRecord
 
 
 class StageVerbs:
@@ -59,6 +59,10 @@ class StageVerbs:
     def runs(self, study_id: int | None = None) -> list[RunRecord]:
         """Returns the runs of a study, or all, oldest first."""
         return self.database.read(lambda connection: stages.runs_of(connection, study_id))
+
+    def holders(self, study_id: int) -> list[Holder]:
+        """Returns the study's unfinished trials that somebody holds, by number."""
+        return self.database.read(lambda connection: stages.holders(connection, study_id))
 
     def add_fit(
         self, kind: str, fit: Mapping[str, Any], *, study_id: int | None = None, run_id: str | None = None

@@ -13,8 +13,9 @@ from runs import studies
 from runs.claims import Tenant
 from runs.errors import StudyBusy
 from runs.owner import code_version, is_known_dead
-from runs.records import ArtifactRecord, FitRecord, RunRecord
-from runs.schema import SCHEMA_VERSION, Seconds, artifact, run, scaling_fit, utc_now
+from runs.records import ArtifactRecord, FitRecord, Holder, RunRecord
+from runs.schema import SCHEMA_VERSION, Seconds, artifact, attempt, run, scaling_fit, trial, utc_now
+from runs.states import TrialState
 from runs.text import dump, load
 
 
@@ -83,6 +84,17 @@ def runs_of(connection: Connection, study_id: int | None) -> list[RunRecord]:
     if study_id is not None:
         statement = statement.where(run.c.study_id == study_id)
     return [_run(row) for row in connection.execute(statement)]
+
+
+def holders(connection: Connection, study_id: int) -> list[Holder]:
+    """Returns the unfinished trials that somebody holds, by number."""
+    rows = connection.execute(_HOLDERS, {"the_study": study_id})
+    return [
+        Holder(
+            study_id, row.number, TrialState(row.state), row.fence, row.host, row.pid, row.for_s, row.left_s
+        )
+        for row in rows
+    ]
 
 
 def add_fit(
@@ -177,6 +189,15 @@ def _fit(row: Row[*tuple[Any, ...]]) -> FitRecord:
     return FitRecord(**columns | {"fit": load(row.fit)})
 
 
+_HOLDERS = (
+    sa.select(trial.c.number, trial.c.state, trial.c.fence, attempt.c.host, attempt.c.pid)
+    .add_columns(
+        (utc_now() - attempt.c.started).label("for_s"), (trial.c.lease_until - utc_now()).label("left_s")
+    )
+    .join_from(trial, attempt, sa.and_(attempt.c.trial_id == trial.c.id, attempt.c.fence == trial.c.fence))
+    .where(trial.c.study_id == sa.bindparam("the_study"), trial.c.ended.is_(None), trial.c.owner.is_not(None))
+    .order_by(trial.c.number)
+)
 _RUNNING = sa.select(
     run.c.id,
     run.c.owner,

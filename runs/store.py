@@ -216,11 +216,11 @@ class Store(StageVerbs):
 
     # Trials
 
-    def begin(self, study_id: int, num_trials: int = 1) -> tuple[Claim, ...]:
-        """Adds trials, leased to this store, in one transaction."""
+    def begin(self, study_id: int, num_trials: int = 1, **limits: int | None) -> tuple[Claim, ...]:
+        """Adds trials, leased to this store, in one transaction; fewer where `claims.begin`'s limits say so."""
         attempts = [uuid.uuid4() for _ in range(num_trials)]
         begun = self.database.write(
-            lambda connection: claims.begin(connection, study_id, attempts, self.tenant),
+            lambda connection: claims.begin(connection, study_id, attempts, self.tenant, **limits),
             recall=lambda connection: claims.begun(connection, attempts),
         )
         self.holdings.add(begun, are_new=True)

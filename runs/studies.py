@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from runs.errors import BadRecord, StudyExists, StudyMissing
+from runs.metrics import dialect_insert
 from runs.names import name_key
 from runs.owner import code_version
 from runs.records import Spent, StudyRecord
@@ -45,11 +46,11 @@ def create(
         )
     taken = connection.scalar(sa.select(study.c.name).where(study.c.name_key == name_key(name)))
     if taken is not None:
-        raise StudyExists(
-            f"a study's name must be new, got {name!r}, which exists; resume it, or choose another name"
-        )
+        raise _taken(name)
+    # Two processes may make it at once; whoever comes second waits for the first and then makes nothing.
     connection.execute(
-        study.insert().values(
+        dialect_insert(connection.dialect.name, study)
+        .values(
             uid=str(uid),
             name=name,
             name_key=name_key(name),
@@ -70,9 +71,11 @@ def create(
             device_seconds=0.0,
             **dict.fromkeys(COUNTERS, 0),
         )
+        .on_conflict_do_nothing(index_elements=[study.c.name_key])
     )
     created = by_uid(connection, uid)
-    assert created is not None
+    if created is None:
+        raise _taken(name)
     return created
 
 
@@ -181,6 +184,12 @@ def spent(connection: Connection, study_id: int) -> Spent:
     return Spent(float(row.device_seconds) + running, counts, row.num_reused)
 
 
+def _taken(name: str) -> StudyExists:
+    return StudyExists(
+        f"a study's name must be new, got {name!r}, which exists; resume it, or choose another name"
+    )
+
+
 def missing(study_id: int) -> StudyMissing:
     return StudyMissing(
         f"a study must exist before it is used, got id {study_id}, which does not; was it deleted?"
@@ -230,6 +239,7 @@ _UNFINISHED = (
     .where(trial.c.study_id == sa.bindparam("the_study"), trial.c.ended.is_(None))
     .group_by(trial.c.state)
 )
+_NUM_PAID = study.c.num_trials - study.c.num_infeasible - study.c.num_cancelled - study.c.num_reused
 _TOUCH = (
     study.update()
     .where(study.c.id == sa.bindparam("the_study"))
@@ -239,5 +249,7 @@ _TOUCH = (
         device_seconds=study.c.device_seconds + sa.bindparam("more_seconds"),
         **{name: study.c[name] + sa.bindparam(f"add_{name}") for name in COUNTERS},
     )
-    .returning(study.c.id, study.c.revision, study.c.num_trials, study.c.space_version)
+    .returning(
+        study.c.id, study.c.revision, study.c.num_trials, study.c.space_version, _NUM_PAID.label("num_paid")
+    )
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli import searching
+from nas.cli.operating import call_off
 from nas.cli.scaling import conclude, running
 from nas.cli.scaling_views import fit_view, grow_view, print_fit, print_grow
 from nas.cli.session import Session, verb
@@ -44,6 +45,8 @@ def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY
     """Go on with a study at whatever stage it was in; limits and machines may change."""
     with session.store() as store:
         record = store.study(study)
+        if call_off(store, study, session.printer.message):
+            return
 
     from nas.config import overlaid
     from nas.pipeline import settings_of_run

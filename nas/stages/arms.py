@@ -125,6 +125,14 @@ def arm_study(
         )
 
 
+def revive(store: Store, study: StudyRecord) -> None:
+    """Lets a study go on that was paused, stopped or cancelled, its arms too; finished arms stay finished."""
+    store.set_study_state(study.id, "active")
+    for one in store.studies():
+        if one.name.startswith(f"{study.name}.") and one.state in ("paused", "stopped", "cancelled"):
+            store.set_study_state(one.id, "active")
+
+
 def training_evaluator(settings: Settings, *, measures_latency: bool = False) -> Evaluator:
     """Returns the evaluator that trains; in this process on one thread, in a pool on its workers' cores."""
     threads = 1 if settings.search.executor == "inline" else None

@@ -181,10 +181,11 @@ class Driver:
         num_new = num_free if room is None else min(num_free, room)
         if num_new > 0:
             self._is_behind = True
-            return self._store.begin(self._study.id, num_new)
-        if not self._running:
+            limits = {"max_paid": self._rules.budget.trials, "max_trials": self._source.num_trials}
+            claims += self._store.begin(self._study.id, num_new, **limits)
+        if not claims and not self._running:
             self._ending = Ending("done", f"all {num_paid(self._history.spent)} trials are done")
-        return ()
+        return claims
 
     def _claimed(self) -> list[Claim]:
         """Returns every trial that this driver holds."""

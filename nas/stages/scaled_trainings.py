@@ -14,7 +14,7 @@ from typing import Any
 from nas.evaluation.data import load
 from nas.evaluation.evaluator import served_resolution
 from nas.settings import Fidelity, Recipe, Settings
-from nas.stages.arms import Bench, arm_study
+from nas.stages.arms import Bench, arm_study, revive
 from nas.stages.baseline import NETWORK, Baseline, stored_baseline
 from nas.stages.budget import Budget
 from nas.stages.preparation import restored_settings, stored_settings
@@ -187,7 +187,7 @@ def open_arm(
     _check_same(study, stored)
     kept = {key: study.settings[key] for key in (NETWORK, PLAN)}
     store.set_study_settings(study.id, {**study.settings, **stored, **kept})
-    store.set_study_state(study.id, "active")
+    revive(store, study)
     return Arm(store.study(study.name), baseline, settings)
 
 

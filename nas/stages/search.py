@@ -17,7 +17,7 @@ from nas.evaluation.data import Dataset, load
 from nas.interfaces import Evaluator
 from nas.reward import Reward
 from nas.settings import Settings
-from nas.stages.arms import Bench, Watch, arm_study, training_evaluator
+from nas.stages.arms import Bench, Watch, arm_study, revive, training_evaluator
 from nas.stages.budget import Budget
 from nas.stages.finalists import Finalist, finalists, repeated
 from nas.stages.names import CONTROL, FINALISTS
@@ -161,7 +161,7 @@ def resume(
         space = make_space(settings, dataset)
         _check_unchanged(study, space, dataset)
         store.set_study_settings(study.id, {**study.settings, **stored_settings(settings, dataset)})
-        store.set_study_state(study.id, "active")
+        revive(store, study)
         return _run(store, store.study(study.id), settings, dataset, space, watch or Watch(), evaluator)
 
 

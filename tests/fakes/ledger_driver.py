@@ -78,9 +78,9 @@ class _Watched(Store):
 
     options: Options
 
-    def begin(self, study_id: int, num_trials: int = 1) -> tuple[Claim, ...]:
+    def begin(self, study_id: int, num_trials: int = 1, **limits: int | None) -> tuple[Claim, ...]:
         say("invoke", "begin", count=num_trials)
-        claims = super().begin(study_id, num_trials)
+        claims = super().begin(study_id, num_trials, **limits)
         say("ok", "begin", claims=[(claim.number, claim.fence) for claim in claims])
         self._pass("after_claim")
         return claims

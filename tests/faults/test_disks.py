@@ -54,8 +54,8 @@ def test_a_disk_that_fills_up_ends_the_search_with_a_sentence_and_space_heals_it
 def test_a_full_disk_under_the_checkpoints_costs_trials_and_never_the_ledger(
     tmp_path: Path, mounted: Mount
 ) -> None:
-    folder = mounted("24k")
-    (folder / "ballast").write_bytes(b"\0" * 16_000)
+    folder = mounted("16k")
+    (folder / "ballast").write_bytes(b"\0" * 16_384)
     url = f"sqlite:///{tmp_path}/nas.db"
     with driving(url, 4, artifacts=str(folder)) as driver:
         assert driver.end() == 0, driver.errors
@@ -70,7 +70,7 @@ def test_a_full_disk_under_the_checkpoints_costs_trials_and_never_the_ledger(
 def test_a_limit_on_the_size_of_files_is_a_full_disk_too(tmp_path: Path) -> None:
     """What a quota looks like where nothing can be mounted."""
     url = f"sqlite:///{tmp_path}/nas.db"
-    with driving(url, 400, before=("prlimit", "--fsize=220000")) as driver:
+    with driving(url, 400, before=("prlimit", "--fsize=600000")) as driver:
         assert driver.end() == 5, driver.errors
     assert driver.history.accepted
     heal(url, len(driver.history.accepted) + 2, [driver.history])

@@ -1,0 +1,54 @@
+"""pause, stop, cancel and workers, as commands."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from runs import open_store
+from tests.nas.cli.conftest import Nas
+
+
+def state(ledger: Path) -> str:
+    with open_store(f"sqlite:///{ledger}") as store:
+        return store.study("s").state
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"), [("pause", "paused"), ("stop", "stopped"), ("cancel", "cancelled")]
+)
+def test_what_drivers_should_do_is_stored_and_told(
+    nas: Nas, ledger: Path, command: str, expected: str
+) -> None:
+    ended = nas(command, "s", "--json")
+    assert ended.code == 0 and json.loads(ended.out) == {"study": "s", "state": expected, "trials_held": 0}
+    assert "nas resume s" in ended.err
+    assert state(ledger) == expected
+    assert json.loads(nas("status", "s", "--json").out)["state"] == expected
+
+
+def test_an_unknown_study_is_named(nas: Nas, ledger: Path) -> None:
+    for command in ("pause", "stop", "cancel", "workers"):
+        ended = nas(command, "nothing")
+        assert ended.code == 3 and ended.err.count("error:") == 1
+
+
+def test_workers_says_who_holds_what(nas: Nas, ledger: Path) -> None:
+    assert json.loads(nas("workers", "--json").out) == []
+    with open_store(f"sqlite:///{ledger}") as store:
+        store.begin(store.study("s").id)
+        [row] = json.loads(nas("workers", "s", "--json").out)
+    assert (row["trial"], row["state"], row["attempt"], row["pid"]) == (7, "leased", 1, os.getpid())
+    assert row["for_s"] >= 0 and 0 < row["lease_left_s"] <= 60
+
+
+def test_resume_of_a_paused_study_with_a_driver_at_work_calls_the_pause_off(nas: Nas, ledger: Path) -> None:
+    with open_store(f"sqlite:///{ledger}") as store:
+        store.open_run(store.study("s").id, "search", {})
+        nas("pause", "s")
+        ended = nas("resume", "s")
+        assert ended.code == 0 and f"process {os.getpid()}" in ended.err
+    assert state(ledger) == "active"
