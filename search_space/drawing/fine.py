@@ -170,11 +170,12 @@ def _title(run: Sequence[Step]) -> tuple[str, ...]:
     place, _, blocks = name.partition(".blocks.")
     made = " + ".join(shape_words(shape) for shape in first.made)
     each = " each" if len(run) > 1 else ""
+    own = first.stage if not blocks or blocks.startswith("0") else replace(first.stage, stride=1)
     named = f"{place} blocks {blocks}" if blocks and first.stage.repeats > 1 else place
     return (
         named,
         stage_words(first.stage, len(run)),
-        *wrapped(stage_details(first.stage), 24),
+        *wrapped(stage_details(own), 24),
         made,
         f"{count_words(first.cost.macs)} MACs{each}",
     )

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from search_space import Agreement, UnknownNetwork, agreement, cost, published, reference, reference_names
 from search_space.zoo.publications import PUBLISHED, UNPUBLISHED
-from search_space.zoo.published_accuracies import ACCURACIES
+from search_space.zoo.published_accuracies import ACCURACIES, IMAGENET, TORCHVISION
 from search_space.zoo.published_costs import COSTS
 from search_space.zoo.published_notes import NOTES
+from tests.search_space.weight_sources.libraries import torchvision
 
 
 def _agreements(name: str) -> list[Agreement]:
@@ -50,6 +51,15 @@ def test_no_accuracy_and_no_cost_is_given_twice() -> None:
     for column in (0, 1):
         counts = [name for rows in COSTS.values() for name, row in rows.items() if row[column] is not None]
         assert len(counts) == len(set(counts))
+
+
+def test_torchvisions_accuracies_are_what_torchvision_says() -> None:
+    models = torchvision().models
+    for name, top1 in ACCURACIES[TORCHVISION, IMAGENET].items():
+        theirs = name.replace("mnasnet_b1_torchvision_", "mnasnet").removesuffix("_torchvision")
+        weights = models.get_model_weights(theirs).IMAGENET1K_V1
+        assert weights.meta["_metrics"]["ImageNet-1K"]["acc@1"] == top1, name
+        assert weights.meta["num_params"] == cost(reference(name)).params or "googlenet" in name, name
 
 
 def test_several_sources_say_what_each_is_the_source_of() -> None:
