@@ -20,6 +20,7 @@ from runs.errors import LedgerError, StudyMissing
 
 MAX_STUDIES = 8  # tables kept at once
 FIRST_CHUNK = 20_000  # rows that a first request waits for
+POLL_S = 0.05  # between looks at how far a table has been read
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ class Reader:
         """Returns what was read of a study before; None where nothing was."""
         follower = self._followers.get(study_id)
         return None if follower is None else follower.last()
+
+    def whole(self, study_id: int) -> Table:
+        """Returns the study's whole table, however long that takes: for files, not for pages."""
+        while not (reading := self.read(study_id)).is_whole:
+            time.sleep(POLL_S)
+        return reading.table
 
     def is_moving(self, study_id: int) -> bool:
         """Returns whether trials of a study are under way, whose curves and leases change without a revision."""

@@ -52,7 +52,11 @@ def share_region(found: Region | None, fit: RuleFit) -> go.Figure:
     titles = {"aaxis": "depth", "baxis": "width", "caxis": "resolution"}
     axes = {name: _TERNARY | {"title": {"text": title}} for name, title in titles.items()}
     return figure(
-        cloud, rule, ternary={"bgcolor": "rgba(0,0,0,0)", "sum": 1} | axes, margin={"t": 40, "b": 40}
+        cloud,
+        rule,
+        ternary={"bgcolor": "rgba(0,0,0,0)", "sum": 1} | axes,
+        margin={"t": 40, "b": 70},
+        legend={"y": -0.14, "yanchor": "top"},
     )
 
 

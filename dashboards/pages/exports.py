@@ -25,7 +25,7 @@ def buttons(site: Site, head: Head, trial: TrialRecord) -> Component:
     """Returns a button for each format; nothing where exporting is switched off or there is no network."""
     if site.exporter is None or trial.digest is None:
         return html.Div()
-    made: list[Node] = [html.H3("Export")]
+    made: list[Node] = [html.Span("Export ", className="control-label")]
     for name, sentence in site.formats.items():
         if name == "safetensors" and (trial.weights is None or trial.state is not TrialState.COMPLETE):
             continue

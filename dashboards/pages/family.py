@@ -134,7 +134,10 @@ def _exports(site: Site, grown: Head, members: list[info.Member]) -> Component:
     for one in members:
         best = max(zip(one.accuracies, one.numbers, strict=True))[1]
         trial = site.reader.browse.trial(grown.id, best)
-        shown += [html.H3(f"{one.name}: trial {best}"), exports.buttons(site, grown, trial)]
+        shown += [
+            html.Div([html.Strong(f"{one.name} "), f"(trial {best})"]),
+            exports.buttons(site, grown, trial),
+        ]
     note = "Made as `nas export` makes it: run alone and compared with the network before it is handed over."
     return parts.card("Export", shown, note=note)
 

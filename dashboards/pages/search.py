@@ -275,6 +275,7 @@ def _controls(own: Weighing | None) -> list[Node]:
                     step=0.02,
                     value=0.0,
                     marks=steps,
+                    allow_direct_input=False,
                     updatemode="drag",
                 ),
             ],

@@ -17,6 +17,7 @@ from dashboards.info.words import compact, duration, share
 from dashboards.site import Site
 
 CACHE_ROWS = 100  # a page
+ASIDE = ("search", "states")  # what is asked for beside the grid
 _REAL = {"function": "params.value == null ? '' : d3.format('.4f')(params.value)"}
 _SHORT = {"function": "params.value == null ? '' : d3.format('.3~s')(params.value)"}
 _SECONDS = {"function": "params.value == null ? '' : d3.format(',.1f')(params.value)"}
@@ -61,7 +62,7 @@ def layout(site: Site, study_id: int) -> Component:
     rows = dag.AgGrid(
         id="trials-grid",
         rowModelType="infinite",
-        columnDefs=[_column(name) for name in shown],
+        columnDefs=[*(_column(name) for name in shown), *(_hidden(name) for name in ASIDE)],
         defaultColDef={
             "sortable": True,
             "resizable": True,
@@ -126,24 +127,22 @@ def register(app: Dash, site: Site) -> None:
         Output("trials-grid", "getRowsResponse"),
         Output("trials-count", "children"),
         Input("trials-grid", "getRowsRequest"),
-        State("trials-search", "value"),
-        State("trials-states", "value"),
         State("trials-study", "data"),
     )
-    def serve(
-        request: Mapping[str, Any] | None, search: str | None, states: list[str] | None, study_id: int
-    ) -> tuple[Any, str]:
+    def serve(request: Mapping[str, Any] | None, study_id: int) -> tuple[Any, str]:
         if request is None:
             raise PreventUpdate
         head, reading = site.reader.head(study_id), site.reader.read(study_id)
         how = weighing(head.settings)
+        filters = request.get("filterModel") or {}
+        search, states = (str(filters.get(name, {}).get("filter", "")) for name in ASIDE)
         numbers = grid.order(
             reading.table,
             how,
             sort=request.get("sortModel") or (),
-            filters=request.get("filterModel"),
-            search=search or "",
-            states=states or (),
+            filters=filters,
+            search=search,
+            states=[word for word in states.split(",") if word],
         )
         begin = max(int(request.get("startRow") or 0), 0)
         end = min(int(request.get("endRow") or 0), begin + grid.MAX_PAGE)
@@ -155,14 +154,18 @@ def register(app: Dash, site: Site) -> None:
         }, f"{len(numbers):,} of {head.num_trials:,} trials{note}"
 
     @app.callback(
-        Output("trials-grid", "dashGridOptions"),
+        Output("trials-grid", "filterModel"),
         Input("trials-search", "value"),
         Input("trials-states", "value"),
-        State("trials-grid", "dashGridOptions"),
+        State("trials-grid", "filterModel"),
         prevent_initial_call=True,
     )
-    def search_again(search: str | None, states: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
-        return options | {"context": {"search": search, "states": states}}
+    def narrow(
+        search: str | None, states: list[str] | None, model: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        kept = {name: one for name, one in (model or {}).items() if name not in ASIDE}
+        given = dict(zip(ASIDE, ((search or "").strip(), ",".join(states or ())), strict=True))
+        return kept | {name: {"type": "contains", "filter": text} for name, text in given.items() if text}
 
     @app.callback(
         Output("trials-chosen", "children"),
@@ -205,6 +208,11 @@ def _column(name: str) -> dict[str, Any]:
     if name == "number":
         column["pinned"] = "left"
     return column
+
+
+def _hidden(name: str) -> dict[str, Any]:
+    """Returns a column that is never shown: its filter takes what stands beside the grid along with each request."""
+    return {"field": name, "hide": True, "filter": "agTextColumnFilter", "suppressColumnsToolPanel": True}
 
 
 def _preview(site: Site, study_id: int, row: Mapping[str, Any]) -> Component:

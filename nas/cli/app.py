@@ -21,6 +21,7 @@ from nas.cli import (
     exporting,
     latency,
     operating,
+    reporting,
     running,
     scaling,
     searching,
@@ -53,6 +54,7 @@ for module in (
     latency,
     operating,
     dashboard,
+    reporting,
     databases,
     doctor,
 ):
