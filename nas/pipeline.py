@@ -24,11 +24,11 @@ from nas.stages.rules import Ending
 from nas.stages.search import SearchReport, report, resume, search
 from nas.study import Candidate, Study
 from runs import StudyRecord, open_store
-from runs.errors import StudyExists, StudyMissing
 from search_space.export import python_source
 
 PIPELINE = "pipeline"  # key of a study's settings: the sign that it is run through all stages, and where it exports to
 DEFAULT_OUT = Path("export")
+_LIMITS = ("trials", "hours", "device_hours")
 # What may change while a study goes on, as for `nas resume`; the tables of fit and grow may change too.
 _CHANGEABLE = tuple(
     flag.path.partition(".")[2]
@@ -90,9 +90,7 @@ def run(
         >>> run(load_settings("nas.toml")).grow.members[0].accuracies
     """
     watch = watch or Watch()
-    searched = _finished(settings)
-    if searched is None:
-        searched = _searched(settings, {PIPELINE: {"out": str(out or DEFAULT_OUT)}}, watch, evaluator)
+    searched = _searched(settings, {PIPELINE: {"out": str(out or DEFAULT_OUT)}}, watch, evaluator)
     return _go_on(searched, settings, out, watch, evaluator)
 
 
@@ -101,34 +99,27 @@ def settings_of_run(study: StudyRecord) -> Settings | None:
     return restored_settings(study) if PIPELINE in study.settings else None
 
 
-def _finished(settings: Settings) -> SearchReport | None:
-    """Returns the report of a search that is over, and has no more to spend now than it had."""
-    with open_store(storage_url(settings), artifacts=settings.search.artifacts) as store:
-        try:
-            study = store.study(study_name(settings))
-        except StudyMissing:
-            return None
-        stored = restored_settings(study)
-        limits = ("trials", "hours", "device_hours")
-        is_same = all(getattr(stored.search, key) == getattr(settings.search, key) for key in limits)
-        return report(store, study) if study.state == "finished" and is_same else None
-
-
 def _searched(
     settings: Settings, notes: Mapping[str, object], watch: Watch, evaluator: Evaluator | None
 ) -> SearchReport:
-    """Begins the search, or goes on with it."""
-    try:
+    """Begins the search, goes on with it, or reads what it found when it is over and has no more to spend."""
+    url, artifacts = storage_url(settings), settings.search.artifacts
+    with open_store(url, artifacts=artifacts) as store:
+        study = next((one for one in store.studies() if one.name == study_name(settings)), None)
+        if study is not None and study.state == "finished":
+            stored = restored_settings(study).search
+            if all(getattr(stored, key) == getattr(settings.search, key) for key in _LIMITS):
+                return report(store, study)
+    if study is None:
         return search(settings, watch=watch, evaluator=evaluator, notes=notes)
-    except StudyExists:
-        return resume(
-            study_name(settings),
-            storage=storage_url(settings),
-            artifacts=settings.search.artifacts,
-            changes=lambda stored: _changed(stored, settings),
-            watch=watch,
-            evaluator=evaluator,
-        )
+    return resume(
+        study.name,
+        storage=url,
+        artifacts=artifacts,
+        changes=lambda stored: _changed(stored, settings),
+        watch=watch,
+        evaluator=evaluator,
+    )
 
 
 def _go_on(

@@ -111,7 +111,7 @@ def baseline_of(store: Store, study: StudyRecord, trial: int | None = None, *, d
         NoBaseline: no trial of the search is complete, or the study is not one of networks.
         TrialMissing: there is no such trial, or it has no network yet.
     """
-    if NETWORK in study.settings:
+    if NETWORK in study.settings and trial is None:
         return stored_baseline(study.settings, divisor=divisor)
     found = _trial(store, study, trial) if trial is not None else _winner(store, study)
     document = None if found.digest is None else store.architecture(found.digest)

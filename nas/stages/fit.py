@@ -15,7 +15,7 @@ from nas.config import default_storage
 from nas.interfaces import Evaluator
 from nas.settings import Settings
 from nas.stages.arms import Bench, Watch, training_evaluator
-from nas.stages.baseline import NETWORK, Baseline, baseline_of, stored_baseline
+from nas.stages.baseline import Baseline, baseline_of, stored_baseline
 from nas.stages.budget import Budget
 from nas.stages.fit_design import check_budget, decided
 from nas.stages.forecast import Forecast, forecasts
@@ -153,7 +153,7 @@ def arm_baseline(
     except StudyMissing:
         return baseline_of(store, parent, trial, divisor=settings.fit.divisor)
     stored = stored_baseline(begun.settings, divisor=settings.fit.divisor)
-    if trial is not None and NETWORK not in parent.settings:
+    if trial is not None:
         named = baseline_of(store, parent, trial, divisor=settings.fit.divisor)
         # another network than before is refused by `open_arm`, in its words
         return stored if named.architecture == stored.architecture else named

@@ -1,0 +1,154 @@
+"""`nas fit`, `nas grow`, `nas committee` and `nas run` as typed: real trainings of tiny networks, and bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.stages.arms import Watch
+from nas.stages.baseline import adopt
+from nas.stages.fit import fit
+from runs import open_store
+from tests.fakes.scaling import Lawful, network, settings
+from tests.nas.cli.conftest import Nas
+
+QUICK = ("--executor", "inline")
+
+
+def parsed(nas: Nas, *words: str) -> Any:
+    ended = nas(*words, "--json")
+    assert ended.code == 0, ended.err
+    return json.loads(ended.out)
+
+
+@pytest.fixture
+def fitted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The study `s`, fitted by a formula, named by NAS_STORAGE."""
+    chosen = settings(folder, fit={"budget": 24, "region": 0.0})
+    adopt(network(), chosen)
+    fit("s", storage=chosen.search.storage, evaluator=Lawful(folder / "notes"), watch=Watch())
+    monkeypatch.setenv("NAS_STORAGE", str(chosen.search.storage))
+    return "s"
+
+
+@pytest.mark.slow
+def test_a_network_is_fitted_grown_and_exported_from_the_command_line(nas: Nas, folder: Path) -> None:
+    (folder / "net.json").write_text(network(8).to_json())
+    (folder / "nas.toml").write_text('[search]\nstorage = "sqlite:///nas.db"\n[fit]\ndivisor = 4\n')
+    small = ("--data", "digits", "--resolution", "8", "--samples", "300", "--epochs", "1", "--budget", "16")
+    found = parsed(nas, "fit", "net.json", "--study", "d", *small, *QUICK)
+    assert found["ending"]["kind"] == "done" and found["num_networks"] == 8
+    assert {one["name"] for one in found["parameters"]} == {"alpha", "beta", "gamma"}
+    assert all(one["low"] <= one["value"] <= one["high"] for one in found["parameters"])
+    assert len(found["points"]) == found["num_trainings"] == 16
+    again = nas("fit", "d", *QUICK)
+    assert again.code == 0 and "alpha" in again.out and "nas grow d --phi 0,1,2" in again.err
+    grown = parsed(nas, "grow", "d", "--phi", "0,1", "--epochs", "1", *QUICK)
+    assert [one["size"] for one in grown["members"]] == ["phi 0", "phi 1"]
+    assert all(one["weights"][0] for one in grown["members"])
+    swept = parsed(nas, "fit", "d", "--sweep", "resolution=1.5,2", *QUICK)
+    assert [point["factor"] for point in swept["curves"][0]["points"]] == [1.0, 1.5, 2.0]
+    assert parsed(nas, "committee", "d")
+    status = parsed(nas, "status", "d")
+    stages = {stage["stage"]: stage for stage in status["stages"]}
+    assert stages["fit"]["complete"] == 16 and stages["fit"]["rule"]["alpha"] >= 1.0
+    assert stages["grow"]["complete"] == 2
+    exported = parsed(nas, "export", "d.grow/1", "--to", "json,safetensors", "--out", "out")
+    assert exported
+
+
+def test_a_finished_fit_is_shown_again_without_workers(nas: Nas, fitted: str) -> None:
+    view = parsed(nas, "fit", fitted)
+    assert view["fit"] and view["verdict"] and view["num_trainings"] == 24
+    assert [one["size"] for one in view["forecasts"]] == ["phi 0", "phi 1", "phi 2"]
+    shown = nas("fit", fitted)
+    for word in ("alpha", "beta", "gamma", "depth = ", "width only", "phi 1", "of all rules"):
+        assert word in shown.out, word
+    assert "stage: fit" in nas("status", fitted).out
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "says"),
+    [
+        ("fit nothing", 3, "must exist"),
+        ("fit s --rule width", 2, "nas grow s --rule width"),
+        ("fit s --method best", 2, "surface, grid"),
+        ("fit s --budget 10", 2, "needs 8 different networks"),
+        ("fit s --budget many", 2, "valid integer"),
+        ("fit s --seeds 1", 2, "greater than or equal to 2"),
+        ("fit s --epochs 9", 4, "number of epochs"),
+        ("fit s --divisor 8", 4, "divisor"),
+        ("fit s --data glyphs", 2, "has its own name, data and recipe"),
+        ("fit s --sweep height=1,2", 2, "depth, width, resolution"),
+        ("fit s --sweep width", 2, "DIMENSION=NUMBER"),
+        ("fit s --sweep width=1,wide", 2, "DIMENSION=NUMBER"),
+        ("fit s --sweep width=0", 2, "(0, 100]"),
+        ("fit s/99", 3, "99"),
+        ("grow s --phi one", 2, "valid number, got 'one'"),
+        ("grow s --phi 99", 2, "less than or equal to 20"),
+        ("grow s --macs 1K", 2, "at least the baseline's"),
+        ("grow s --macs 5Q", 2, "a quantity is"),
+        ("grow s --params 1", 2, "at least the baseline's"),
+        ("grow s --rule best", 2, "a rule must be one of"),
+        ("grow s/1", 2, "name the study alone"),
+        ("grow nothing", 3, "must exist"),
+        ("committee s", 3, "must exist"),
+        ("run nothing.toml", 2, "must exist"),
+    ],
+)
+@pytest.mark.usefixtures("fitted")
+def test_a_mistake_gets_one_sentence(nas: Nas, command: str, code: int, says: str) -> None:
+    ended = nas(*command.split(), *(QUICK if not command.startswith("committee") else ()))
+    assert (ended.code, ended.out) == (code, ""), ended.err
+    [line] = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert says in line and "Traceback" not in ended.err
+
+
+def test_a_family_without_a_fit_is_told_what_to_run(
+    nas: Nas, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = settings(folder)
+    adopt(network(), chosen)
+    monkeypatch.setenv("NAS_STORAGE", str(chosen.search.storage))
+    ended = nas("grow", "s", *QUICK)
+    assert ended.code == 3 and "nas fit s" in ended.err
+
+
+@pytest.mark.slow
+def test_one_command_runs_all_stages_and_resume_goes_on(nas: Nas, folder: Path) -> None:
+    (folder / "nas.toml").write_text(
+        """
+[search]
+study = "p"
+storage = "sqlite:///nas.db"
+width = 0.25
+target = "1M"
+trials = 2
+finalists = 1
+repeats = 1
+executor = "inline"
+strategy = "random"
+[data]
+resolution = 16
+num_samples = 200
+[fidelity]
+epochs = 1
+[fit]
+budget = 24
+largest = 3.0
+[grow]
+phi = [0, 1]
+epochs = 1
+"""
+    )
+    view = parsed(nas, "run", "nas.toml", "--out", "out")
+    assert view["stage"] == "export" and view["fit"]["rule"] and len(view["grow"]["members"]) == 2
+    assert all(Path(name).is_file() for name in view["files"])
+    again = parsed(nas, "resume", "p")
+    assert again["files"] == view["files"] and again["fit"]["fit"] == view["fit"]["fit"]
+    with open_store("sqlite:///nas.db") as store:
+        assert list(store.check()) == []
+        assert [study.name for study in store.studies()] == ["p", "p.finalists", "p.fit", "p.grow"]

@@ -1,0 +1,104 @@
+"""All stages in one go, resumed at whatever stage they were in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nas.pipeline import run, settings_of_run
+from nas.settings import Settings, make_settings
+from nas.stages.arms import Watch
+from nas.stages.budget import Budget
+from nas.stages.history import History
+from runs import open_store
+from search_space import Architecture
+from tests.fakes.searches import Formula
+
+
+def settings(folder: Path) -> Settings:
+    return make_settings(
+        {
+            "search": {
+                "study": "s",
+                "storage": f"sqlite:///{folder / 'nas.db'}",
+                "width": 0.25,
+                "target": "1M",
+                "trials": 4,
+                "finalists": 1,
+                "repeats": 2,
+                "executor": "inline",
+                "strategy": "random",
+                "pruning": "none",
+            },
+            "data": {"resolution": 16, "num_samples": 300},
+            "fidelity": {"epochs": 2},
+            "fit": {"budget": 24, "largest": 4.0},
+            "grow": {"phi": [0, 1]},
+        }
+    )
+
+
+def interrupted(stage: str, num_ended: int) -> Watch:
+    """Asks to stop once an arm of the study has so many ended trials."""
+    seen = {}
+
+    def progress(arm: str, history: History, budget: Budget) -> None:
+        seen[arm] = sum(trial.state.is_finished for trial in history.trials)
+
+    return Watch(progress=progress, should_stop=lambda: seen.get(stage, 0) >= num_ended)
+
+
+def test_every_stage_runs_and_a_second_run_only_reads(tmp_path: Path) -> None:
+    formula = Formula(tmp_path / "notes")
+    report = run(settings(tmp_path), out=tmp_path / "out", evaluator=formula)
+    assert report.stage == "export" and report.ending.kind == "done"
+    assert report.fit is not None and report.grow is not None and report.search.winner is not None
+    assert report.fit.baseline.architecture.digest == report.search.winner.trial.digest
+    assert {path.suffix for path in report.files} == {".json", ".py"}
+    for path in report.files:
+        if path.suffix == ".json":
+            assert Architecture.from_json(path.read_text()).num_classes == 10
+    num_trained = len(formula.trainings())
+    again = run(settings(tmp_path), evaluator=formula)
+    assert len(formula.trainings()) == num_trained
+    assert again.search.finalists == report.search.finalists
+    assert (again.fit, again.grow) == (report.fit, report.grow)
+    assert again.files == report.files, "it exports where it exported to"
+
+
+@pytest.mark.parametrize(("stage", "num"), [("s", 2), ("s.finalists", 1), ("s.fit", 5), ("s.grow", 1)])
+def test_a_run_goes_on_at_the_stage_in_which_it_was_stopped(tmp_path: Path, stage: str, num: int) -> None:
+    formula = Formula(tmp_path / "notes", keeps=True)
+    chosen = settings(tmp_path)
+    stopped = run(chosen, out=tmp_path / "out", evaluator=formula, watch=interrupted(stage, num))
+    assert stopped.ending.kind == "stopped" and stopped.files == ()
+    assert stopped.stage == {"s": "search", "s.finalists": "search", "s.fit": "fit", "s.grow": "grow"}[stage]
+    done = run(chosen, evaluator=formula)
+    assert done.ending.kind == "done" and done.files
+    notes = [(note["key"], note["epoch"]) for note in formula.trainings()]
+    assert len(notes) == len(set(notes)), "no epoch is trained twice"
+    with open_store(str(chosen.search.storage)) as store:
+        assert list(store.check()) == []
+        assert {study.state for study in store.studies()} == {"finished"}
+
+
+def test_limits_and_the_tables_of_fit_and_grow_may_change(tmp_path: Path) -> None:
+    formula = Formula(tmp_path / "notes")
+    chosen = settings(tmp_path)
+    run(chosen, out=tmp_path / "out", evaluator=formula)
+    larger = chosen.model_copy(
+        update={
+            "search": chosen.search.model_copy(update={"trials": 6, "target": 9e9}),
+            "fit": chosen.fit.model_copy(update={"budget": 28, "region": 0.0}),
+        }
+    )
+    report = run(larger, evaluator=formula)
+    with open_store(str(chosen.search.storage)) as store:
+        stored = settings_of_run(store.study("s"))
+        assert len(store.trials(store.study("s.fit").id)) == 28
+    assert stored is not None and stored.search.trials == 6
+    assert stored.search.target == chosen.search.target, "the question stays"
+    assert report.stage == "export"
+    json.dumps(stored.model_dump())
