@@ -30,7 +30,7 @@ from search_space.lowering import parts
 from search_space.modules import construction
 
 COLOURS = "turbo"
-OPACITY = 0.5  # of the colours over the image
+OPACITY = 0.4  # of the colours over the image
 SMALLEST_SIDE = 224  # of a picture, so that maps of small images can be seen
 
 
@@ -84,7 +84,7 @@ def explain(
         for number, path in enumerate(images):
             side, channels = network.architecture.resolution, network.architecture.input_channels
             levels = decoded(path, path.name, resolution=side, channels=channels)
-            inputs = ((torch.from_numpy(levels).float() / 255.0 - mean) / std)[None]
+            inputs = ((torch.from_numpy(levels.copy()).float() / 255.0 - mean) / std)[None]
             wanted = None if view.shown is None else classes.index(view.shown)
             heat, scores, index = activation_map(network, inputs, stage=view.stage, index=wanted)
             name = f"{number:03d}_{file_name(path.stem)}_{file_name(classes[index])}.png"

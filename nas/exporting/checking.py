@@ -145,6 +145,7 @@ def scores_from(runnable: Runnable, folder: Path, inputs: Floats, spare: Mapping
         command = [
             sys.executable,
             "-I",
+            "-B",
             str(HERE / "alone.py"),
             str(HERE / "probes" / f"{runnable.probe}.py"),
         ]

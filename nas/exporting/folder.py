@@ -72,8 +72,11 @@ def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
         ExportExists: there is something that must not be replaced.
     """
     _require_free(out, force=force)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from None
     try:
         yield partial
         _require_free(out, force=force)

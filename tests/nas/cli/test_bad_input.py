@@ -177,14 +177,28 @@ CASES: dict[str, Case] = {
     "resolution twice": Case("cost efficientnet_b0 --resolution 224 --resolution-factor 2", 2, "drop one"),
     "depth zero": Case("cost efficientnet_b0 --depth 0", 2, "got '0'"),
     "width endless": Case("cost efficientnet_b0 --width inf", 2, "inf"),
-    "unknown format": Case("export 1 --to onnx", 2, "got 'onnx'"),
+    "unknown format": Case("export 1 --to keras", 2, "got 'keras'"),
+    "unknown variant": Case("export 1 --variants int4", 2, "got 'int4'"),
+    "variant of another format": Case("export 1 --to json --variants int8", 2, "int8 must have"),
+    "network that timm has not": Case("export resnet18 --to timm", 2, "timm's format must"),
+    "weights of a network that has its own": Case("export 1 --weights a.safetensors", 2, "leave it out"),
+    "weights missing": Case("export mnasnet_small --weights absent.safetensors", 3, "absent.safetensors"),
+    "weights without architecture": Case(
+        "export a.safetensors", 3, "its architecture", file("a.safetensors", b"\x02" + bytes(7) + b"{}")
+    ),
+    "verify no export": Case("verify out", 3, "MANIFEST.json"),
+    "verify a manifest of others": Case("verify .", 3, "KeyError", file("MANIFEST.json", "{}")),
+    "unknown device": Case("latency mnasnet_small --device tpu", 2, "got 'tpu'"),
+    "table on another device": Case("latency table --device onnxruntime", 2, "cpu or cuda"),
+    "explain without normalisation": Case("explain mnasnet_small a.png", 2, "give --data"),
     "no format": Case("export 1 --to ,", 2, "got ','"),
     "weights of an untrained network": Case(
         "export efficientnet_b0 --to safetensors", 3, "'efficientnet_b0'"
     ),
     "export of nothing": Case("export absent", 3, "absent"),
     "export of a missing trial": Case("export s/99", 3, "got 99"),
-    "export into a file": Case("export 1 --out taken", 1, "taken", file("taken", "")),
+    "export into a file": Case("export 1 --out taken", 4, "taken", file("taken", "")),
+    "export among other files": Case("export 1 --out . --force", 4, "other things", file("taken", "")),
     "export onto a read-only place": Case("export 1 --out /proc/out", 1, "/proc/out"),
     # files
     "settings file exists": Case("init", 4, "'nas.toml'", file("nas.toml", "")),
@@ -245,7 +259,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(
     ended = nas("export", "1", "--out", "out")
     assert ended.code == 1
     assert "No space left on device" in ended.err and "free space" in ended.err
-    assert list((ledger.parent / "out").iterdir()) == []
+    assert {path.name for path in ledger.parent.iterdir()} == {ledger.name}
 
 
 def test_an_error_of_ours_says_so_and_shows_its_traceback_only_on_request(
