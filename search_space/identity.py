@@ -34,15 +34,28 @@ def to_networkx(graph: Graph) -> nx.DiGraph[str]:
 def network_hash(graph: Graph) -> str:
     """Returns a sha256 that two graphs share if they compute the same with equally many, equally wired operators.
 
-    Names do not enter, nor the order of what may be computed in any order, nor the sides of additions. Each value's
-    hash is made of its operator's and its inputs' hashes; the graph's, of its outputs' and of all values' together.
+    Names do not enter, nor the order of what may be computed in any order, nor the sides of additions. Each value is
+    known by its operator and what it is computed from, then also by all that it is used for, so that one layer used
+    twice is told from two equal layers used once each.
     """
-    hashes = [_hash("input", [str(shape)]) for shape in graph.inputs]
+    sources = [_hash("input", [str(shape)]) for shape in graph.inputs]
     for node in graph.nodes:
-        inputs = [hashes[value] for value in node.inputs]
+        inputs = [sources[value] for value in node.inputs]
         ordered = sorted(inputs) if isinstance(node.operator, COMMUTATIVE) else inputs
-        hashes.append(_hash(repr(node.operator), ordered))
-    return _hash("graph", [*[hashes[value] for value in graph.outputs], *sorted(hashes)])
+        sources.append(_hash(repr(node.operator), ordered))
+    uses: list[list[str]] = [[] for _ in sources]
+    for place, value in enumerate(graph.outputs):
+        uses[value].append(f"output {place}")
+    whole = list(sources)
+    first = len(graph.inputs)
+    for value in reversed(range(len(sources))):
+        whole[value] = _hash(sources[value], sorted(uses[value]))
+        if value >= first:
+            node = graph.nodes[value - first]
+            for place, source in enumerate(node.inputs):
+                side = "" if isinstance(node.operator, COMMUTATIVE) else str(place)
+                uses[source].append(f"{whole[value]} {side}")
+    return _hash("graph", sorted(whole))
 
 
 def same_network(first: Architecture, second: Architecture) -> bool:
