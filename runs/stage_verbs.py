@@ -6,10 +6,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import sqlalchemy as sa
+
 from runs import stages
 from runs.claims import Tenant
 from runs.database import Database
 from runs.records import ArtifactRecord, FitRecord, Holder, RunRecord
+from runs.schema import utc_now
 
 
 class StageVerbs:
@@ -59,6 +62,10 @@ class StageVerbs:
     def runs(self, study_id: int | None = None) -> list[RunRecord]:
         """Returns the runs of a study, or all, oldest first."""
         return self.database.read(lambda connection: stages.runs_of(connection, study_id))
+
+    def now(self) -> float:
+        """Returns UTC seconds by the database's clock, the only one that counts."""
+        return float(self.database.read(lambda connection: connection.scalar(sa.select(utc_now())) or 0.0))
 
     def holders(self, study_id: int) -> list[Holder]:
         """Returns the study's unfinished trials that somebody holds, by number."""

@@ -17,6 +17,7 @@ from nas.cli.session import Session, verb
 
 LEAST_FREE_BYTES = 2 * 10**9  # checkpoints and weights of a long search of small networks
 LARGEST_CLOCK_ERROR_S = 5.0
+LEAST_PYTHON = (3, 11)
 _LIBRARIES = ("torch", "optuna", "ray", "sqlalchemy", "datasets", "kornia")
 
 Check = Callable[[Session], str]
@@ -28,9 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(session: Session) -> None:
-    """Check Python, libraries, settings, storage, clock, disk, cores and GPUs."""
+    """Look at all that a search needs: versions, settings, storage, leases, clocks, disk, permissions, devices, Ray."""
     rows = list(_findings(session))
-    session.rows(rows, columns=("check", "ok", "finding"))
+    session.rows(rows, columns=("check", "ok", "finding", "remedy"))
     if not all(row["ok"] for row in rows):
         raise typer.Exit(int(Exit.UNEXPECTED))
 
@@ -38,13 +39,18 @@ def doctor(session: Session) -> None:
 def _findings(session: Session) -> Iterator[dict[str, object]]:
     for name, check in CHECKS.items():
         try:
-            finding, ok = check(session), True
+            yield {"check": name, "ok": True, "finding": check(session), "remedy": ""}
         except Exception as error:  # every kind of trouble is a finding, and the next check goes on
-            finding, ok = report(error).sentence, False
-        yield {"check": name, "ok": ok, "finding": finding}
+            told = report(error)
+            yield {"check": name, "ok": False, "finding": told.message, "remedy": told.hint}
 
 
 def _python(session: Session) -> str:
+    if sys.version_info < LEAST_PYTHON:
+        least = ".".join(map(str, LEAST_PYTHON))
+        raise ValueError(
+            f"Python must be {least} or newer, got {sys.version.split()[0]}; install a newer one"
+        )
     return f"{sys.version.split()[0]} at {sys.executable}"
 
 
@@ -69,7 +75,27 @@ def _settings(session: Session) -> str:
 
 def _storage(session: Session) -> str:
     with session.store(create=True) as store:
-        return f"{store.url_safe} holds {len(store.studies())} studies"
+        violations = store.check()
+        if violations:
+            raise ValueError(
+                f"the storage must hold together, got {len(violations)} violations; see `nas db check`"
+            )
+        return f"{store.url_safe} holds {len(store.studies())} studies, and holds together"
+
+
+def _leases(session: Session) -> str:
+    with session.store(create=True) as store:
+        held = [one for record in store.studies() for one in store.holders(record.id)]
+        over = [one for one in held if one.lease_left_s is not None and one.lease_left_s < 0]
+        names = {record.id: record.name for record in store.studies()}
+    if over:
+        lost = ", ".join(f"{names[one.study_id]}/{one.number}" for one in over[:3])
+        first = names[over[0].study_id]
+        raise ValueError(
+            f"every trial that is held must have a driver, {len(over)} have lost theirs ({lost});"
+            f" `nas resume {first}` takes them over"
+        )
+    return f"{len(held)} trials are held, none has lost its driver"
 
 
 def _artifacts(session: Session) -> str:
@@ -81,20 +107,54 @@ def _artifacts(session: Session) -> str:
 
 
 def _disk(session: Session) -> str:
-    folder = Path.cwd()
-    free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE_BYTES:
-        raise OSError(None, f"{free:,} bytes are free, {LEAST_FREE_BYTES:,} should be", str(folder))
-    return f"{free / 1e9:.1f} GB free at {folder}"
+    found = []
+    for folder in _folders(session):
+        free = shutil.disk_usage(folder).free
+        if free < LEAST_FREE_BYTES:
+            raise ValueError(
+                f"a disk must have {LEAST_FREE_BYTES / 1e9:g} GB free, got {free / 1e9:.2f} GB at {folder};"
+                " free some, or name another place with --storage and --artifacts"
+            )
+        found.append(f"{free / 1e9:.1f} GB free at {folder}")
+    return ", ".join(found)
+
+
+def _permissions(session: Session) -> str:
+    for folder in _folders(session):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ValueError(
+                f"a folder must be writable, got {folder}, which is not for user {os.getuid()}; `chown` it, or name"
+                " another place"
+            )
+    return f"user {os.getuid()} may write where studies and weights lie"
+
+
+def _folders(session: Session) -> list[Path]:
+    """Returns the folders on this machine in which a search writes."""
+    from runs.address import parse
+
+    found = session.configuration()
+    url = parse(found.storage)
+    places = [Path(url.database).parent] if url.get_backend_name() == "sqlite" and url.database else []
+    if found.settings.search.artifacts and "://" not in found.settings.search.artifacts:
+        places.append(Path(found.settings.search.artifacts))
+    existing = [next(one for one in (place, *place.parents) if one.exists()) for place in places]
+    return list(dict.fromkeys(path.resolve() for path in existing or [Path.cwd()]))
 
 
 def _clock(session: Session) -> str:
-    before, wall = time.monotonic(), time.time()
-    elapsed = time.monotonic() - before
-    error = abs(time.time() - wall - elapsed)
+    """The database's clock counts; ours is shown beside it, and a jump of ours ends no lease."""
+    with session.store(create=True) as store:
+        before = time.time()
+        theirs = store.now()
+        error = abs(theirs - (before + time.time()) / 2)
+        where = "this host" if store.database.is_sqlite else store.url_safe
     if error > LARGEST_CLOCK_ERROR_S:
-        raise ValueError(f"the clock must run steadily, it jumped by {error:.1f} s; synchronise it with NTP")
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(wall))
+        raise ValueError(
+            f"clocks must agree within {LARGEST_CLOCK_ERROR_S:g} s, got {error:.1f} s between here and {where};"
+            " synchronise both with NTP (leases are safe: only the database's clock counts)"
+        )
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(before))}, {error:.1f} s from {where}"
 
 
 def _devices(session: Session) -> str:
@@ -104,13 +164,29 @@ def _devices(session: Session) -> str:
     return f"{os.cpu_count()} cores, {', '.join(gpus) or 'no GPU'}"
 
 
+def _ray(session: Session) -> str:
+    from nas.execution.local_ray import unguarded
+
+    address = session.configuration().settings.search.address
+    if address is None:
+        return f"ray {_version('ray')}, started on the loopback interface with a token when a search needs it"
+    host = address.partition("://")[2].rpartition(":")[0] or address
+    warning = unguarded("127.0.0.1" if host in ("localhost", "[::1]") else host, os.environ)
+    if warning is not None:
+        raise ValueError(warning)
+    return f"ray {_version('ray')}, {address}, with a token"
+
+
 CHECKS: dict[str, Check] = {
     "python": _python,
     "libraries": _libraries,
     "settings": _settings,
     "storage": _storage,
+    "leases": _leases,
     "artifacts": _artifacts,
+    "permissions": _permissions,
     "disk": _disk,
     "clock": _clock,
     "devices": _devices,
+    "ray": _ray,
 }
