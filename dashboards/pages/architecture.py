@@ -203,5 +203,5 @@ def _compare(site: Site, digest: str) -> Component:
         ["Architecture ", dcc.Input(id="compare-with", type="text", placeholder="digest or name")]
     )
     button = html.Button("Compare", id="compare-go", type="button", className="plain")
-    note = "The first digits of a digest are enough, or a reference network such as mnasnet_a1."
+    note = "The first digits of a digest are enough, or a reference network such as mnasnet_a1_1_0."
     return parts.card("Compare with another", html.Div([field, " ", button]), note=note)

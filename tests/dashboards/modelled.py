@@ -53,7 +53,9 @@ class Modelled:
             now = final * (1 - 0.6 * 0.45**epoch)
             if not report(Progress(task.key, epoch, now, 1.0 - now, self.seconds * epoch + 0.5 * epoch)):
                 raise StopTraining
-        return Measurement(task.key, final, 1.0 - final, task.fidelity.epochs, 0.5 * task.fidelity.epochs, 100)
+        return Measurement(
+            task.key, final, 1.0 - final, task.fidelity.epochs, 0.5 * task.fidelity.epochs, 100
+        )
 
 
 def settings(folder: Path, study: str = "digits", trials: int = 120, **changes: Any) -> Settings:
@@ -69,8 +71,13 @@ def settings(folder: Path, study: str = "digits", trials: int = 120, **changes: 
         "pruning": "median",
         "repeats": 2,
     }
-    scaled = {"fit": {"budget": 26, "divisor": 4}, "grow": {"phi": [0.0, 1.0, 2.0], "rule": ["compound", "width"], "seeds": 2}}
-    return make_settings({"search": found | changes, "data": {"resolution": 12}, "fidelity": {"epochs": 5}} | scaled)
+    scaled = {
+        "fit": {"budget": 26, "divisor": 4},
+        "grow": {"phi": [0.0, 1.0, 2.0], "rule": ["compound", "width"], "seeds": 2},
+    }
+    return make_settings(
+        {"search": found | changes, "data": {"resolution": 12}, "fidelity": {"epochs": 5}} | scaled
+    )
 
 
 def run_everything(folder: Path) -> None:
