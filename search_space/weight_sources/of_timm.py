@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from search_space.architecture import Architecture, Stage
-from search_space.blocks import ClassifierOptions, ReductionCellOptions, SeparableOptions, StemOptions
 from search_space.weight_sources.counterpart import Counterpart, conventions
 from search_space.weight_sources.naming import AsConvolution, Layers, Naming, Place, paired
 from search_space.weight_sources.of_torchvision import RESIDUAL, RESNET, VGG_FEATURES, vgg
@@ -131,28 +130,34 @@ NASNET: Naming = {
 
 def relu6(network: Architecture) -> Architecture:
     """Returns a MobileNet V1 with the activation of the authors' release, where the paper has relu."""
-    stages = tuple(replace(stage, options=SeparableOptions(activation="relu6")) for stage in network.stages)
-    stem = replace(network.stem, options=StemOptions(activation="relu6"))
-    head = replace(network.head, options=ClassifierOptions("relu6"))
-    return replace(network, stem=stem, stages=stages, head=head)
+    return replace(
+        network,
+        stem=_with_options(network.stem, activation="relu6"),
+        stages=tuple(_with_options(stage, activation="relu6") for stage in network.stages),
+    )
 
 
-def padded_pool(network: Architecture) -> Architecture:
-    """Returns a SENet whose stem pools with a pixel of padding, as ResNets do."""
-    options = network.stem.options
-    assert isinstance(options, StemOptions)
-    return replace(network, stem=replace(network.stem, options=replace(options, pool="padded")))
+def like_resnet(network: Architecture) -> Architecture:
+    """Returns a SENet with ResNet's details: a pixel of padding around the first pool, stride in the 3x3."""
+    return replace(
+        network,
+        stem=_with_options(network.stem, pool="padded"),
+        stages=tuple(_with_options(stage, strided="3x3") for stage in network.stages),
+    )
 
 
 def counting_padding(network: Architecture) -> Architecture:
-    """Returns a NASNet whose strided average pools count the zeros of their padding, as TensorFlow's do not."""
-    return replace(network, stages=tuple(_counting_padding(stage) for stage in network.stages))
+    """Returns a NASNet whose strided average pools count the zeros of their padding; TensorFlow's do not."""
+    stages = (
+        _with_options(stage, counts_padding=True) if stage.block == "reduction_cell" else stage
+        for stage in network.stages
+    )
+    return replace(network, stages=tuple(stages))
 
 
-def _counting_padding(stage: Stage) -> Stage:
-    if not isinstance(stage.options, ReductionCellOptions):
-        return stage
-    return replace(stage, options=replace(stage.options, counts_padding=True))
+def _with_options(stage: Stage, **options: str | bool) -> Stage:
+    """Returns a stage with some of its block's options changed."""
+    return replace(stage, options=replace(stage.options, **options))
 
 
 # What timm calls a network: what it is here.
@@ -179,9 +184,11 @@ NETWORKS: dict[str, Counterpart] = {
     "legacy_seresnext101_32x4d": Counterpart("se_resnext101_32x4d", LEGACY_SE),
     "legacy_senet154": Counterpart("senet154", LEGACY_SE),
     "seresnet50": Counterpart("seresnet50_timm", SE),
-    "seresnext50_32x4d": Counterpart("se_resnext50_32x4d", SE, padded_pool),
-    "seresnext101_32x4d": Counterpart("se_resnext101_32x4d", SE, padded_pool),
-    "senet154": Counterpart("senet154", SE, padded_pool),
+    "seresnet101": Counterpart("se_resnet101", SE, like_resnet),
+    "seresnet152": Counterpart("se_resnet152", SE, like_resnet),
+    "seresnext50_32x4d": Counterpart("se_resnext50_32x4d", SE, like_resnet),
+    "seresnext101_32x4d": Counterpart("se_resnext101_32x4d", SE, like_resnet),
+    "senet154": Counterpart("senet154", SE, like_resnet),
     "dpn68": Counterpart("dpn68", DPN),
     "dpn92": Counterpart("dpn92", DPN),
     "dpn98": Counterpart("dpn98", DPN),

@@ -40,9 +40,7 @@ OPERATORS = (
     f"_deform_conv2d_backward(Tensor grad, Tensor input, Tensor weight, Tensor offset, Tensor mask, {CONVOLUTION})"
     " -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
-POOL_SIZE = (
-    1_000_003  # random numbers to fill weights with; a prime, so that no row of a matrix repeats another
-)
+POOL_SIZE = 1_000_003  # random numbers for weights; a prime, so that no row of a matrix repeats another
 
 
 @lru_cache(maxsize=1)
@@ -94,23 +92,28 @@ def randomise(module: nn.Module, image: torch.Tensor) -> None:
 
     So every layer has values of a common size behind it, and a wrong weight, padding or epsilon shows in the scores.
     """
-    generator = torch.Generator().manual_seed(0)
-    pool = torch.empty(POOL_SIZE).uniform_(-1.0, 1.0, generator=generator)
+    pool = torch.empty(POOL_SIZE).uniform_(-1.0, 1.0, generator=torch.Generator().manual_seed(0)).repeat(2)
     for index, (name, tensor) in enumerate(module.state_dict().items()):
+        numbers = pool[index * 7919 % POOL_SIZE :]
         if name.endswith("num_batches_tracked"):
             tensor.fill_(index)
-            continue
-        start, count = index * 7919 % POOL_SIZE, tensor.numel()
-        numbers = pool.repeat(1 + (start + count) // POOL_SIZE)[start : start + count].reshape(tensor.shape)
-        if tensor.dim() == 1:
-            tensor.copy_(0.8 + 0.3 * numbers if name.endswith(("weight", "running_var")) else 0.2 * numbers)
+        elif tensor.dim() > 1:
+            _fill(tensor, numbers, math.sqrt(6.0 / tensor[0].numel()))  # He et al. 2015: variance 2 / fan-in
+        elif name.endswith(("weight", "running_var")):
+            _fill(tensor, numbers, 0.3, 0.8)
         else:
-            tensor.copy_(math.sqrt(6.0 / tensor[0].numel()) * numbers)  # He et al. 2015: variance 2 / fan-in
+            _fill(tensor, numbers, 0.2)
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
     if norms:
         module.train()(image)
+
+
+def _fill(tensor: torch.Tensor, numbers: torch.Tensor, scale: float, centre: float = 0.0) -> None:
+    """Fills a tensor with numbers in [-1, 1], scaled and moved, over and over again."""
+    for piece in tensor.view(-1).split(POOL_SIZE):
+        torch.mul(numbers[: len(piece)], scale, out=piece).add_(centre)
 
 
 def scores(module: nn.Module, image: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from search_space.weight_sources import SOURCES, counterpart, counterpart_names, naming_of, source_names
 from search_space.weights import load_weights
 from tests.search_space.weight_sources.libraries import library_module, randomise, scores, torchvision
 
 TOLERANCE = 1e-4
-SIZE = (67, 74)  # odd and even maps at every stride, so that all ways to pad differ
-FIRST_LARGE = 60_000_000  # parameters
+SIZE = (35, 42)  # odd and even maps at every stride, so that all ways to pad differ
+ALEXNETS_SIZE = (67, 74)  # it takes no less than 63
 NETWORKS = [(source, name) for source in SOURCES for name in counterpart_names(source)]
 QUICK = {
     "torchvision": (
@@ -74,20 +75,27 @@ ONE_OF_EACH_FAMILY = {
 NOT_OURS = ("convnext", "densenet", "inception_v3", "maxvit", "regnet", "squeezenet", "swin", "vit")
 
 
-def _image(batch: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.randn(batch, 3, *SIZE, generator=torch.Generator().manual_seed(1)).to(dtype)
+def _image(name: str) -> torch.Tensor:
+    size = ALEXNETS_SIZE if name == "alexnet" else SIZE
+    return torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
 
 
-def _compare_scores(source: str, name: str) -> None:
-    image = _image(2)
+def _pair(source: str, name: str, image: torch.Tensor) -> tuple[nn.Module, nn.Module]:
+    """Returns a library's network and ours, for evaluation and with the same random weights."""
     theirs = library_module(source, name)
     randomise(theirs, image)
-    ours = load_weights(counterpart(name, source=source), theirs.state_dict(), source=source).eval()
+    ours = load_weights(counterpart(name, source=source), theirs.state_dict(), source=source)
     theirs.eval().training = (
         name == "googlenet"
     )  # at its top alone: so that it gives all scores, without dropout
-    with torch.no_grad():
-        expected, given = scores(theirs, image), scores(ours, image)
+    return theirs, ours.eval()
+
+
+@torch.no_grad()
+def _compare_scores(source: str, name: str) -> None:
+    image = _image(name)
+    theirs, ours = _pair(source, name, image)
+    expected, given = scores(theirs, image), scores(ours, image)
     assert len(expected) == len(given)
     for one, other in zip(expected, given, strict=True):
         size = max(1.0, one.abs().max().item())
@@ -113,25 +121,20 @@ def test_the_scores_of_every_network_are_the_librarys(source: str, name: str) ->
     ("source", "name"),
     [(source, name) for source in ONE_OF_EACH_FAMILY for name in ONE_OF_EACH_FAMILY[source]],
 )
-def test_the_gradients_in_training_are_the_librarys(source: str, name: str) -> None:
-    theirs = library_module(source, name)
-    randomise(theirs, _image(2))
-    architecture = counterpart(name, source=source)
-    ours = load_weights(architecture, theirs.state_dict(), source=source).double().train()
-    theirs = theirs.double().train()
-    for layer in theirs.modules():
-        if isinstance(
-            getattr(layer, "p", None), float
-        ):  # dropout and drop-path, which ours has not unless asked for
-            layer.p = 0.0
-    for module in (ours, theirs):
-        sum(each.square().sum() for each in scores(module, _image(2, torch.float64))).backward()
-    names = source_names(naming_of(architecture, source), ours.state_dict())
+def test_the_gradients_are_the_librarys(source: str, name: str) -> None:
+    image = _image(name)
+    # Deep networks amplify rounding; VGGs do not, and their weights are many.
+    precision = torch.float32 if name.startswith("vgg") else torch.float64
+    theirs, ours = (module.to(precision) for module in _pair(source, name, image))
+    for module in (theirs, ours):
+        torch.cat([each.square().sum(1) for each in scores(module, image.to(precision))]).sum().backward()
+    names = source_names(naming_of(counterpart(name, source=source), source), ours.state_dict())
     gradients = {name: weight.grad for name, weight in theirs.named_parameters()}
     for own, weight in ours.named_parameters():
         expected = gradients.pop(names[own].name)
         assert expected is not None and weight.grad is not None
-        torch.testing.assert_close(weight.grad, expected.reshape(weight.shape), rtol=TOLERANCE, atol=1e-9)
+        assert (weight.grad - expected.reshape(weight.shape)).norm() <= TOLERANCE * expected.norm()
+        assert expected.norm() > 0.0
     assert not gradients
 
 
