@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from nas.execution.attempt import Attempt
 from nas.execution.backlog import Backlog
+from nas.execution.demands import Demands
 from nas.execution.errors import ExecutorError
 from nas.execution.worker import Worker
 from nas.interfaces import Evaluator, Event, Progress, Task
@@ -90,13 +91,12 @@ class InlineExecutor:
 def open_inline(
     evaluator: Evaluator,
     *,
-    num_workers: int = 1,
-    num_cpus_per_worker: int = 1,
-    num_gpus_per_worker: float = 0.0,
+    num_workers: int | None = 1,
+    demands: Demands | None = None,
     address: str | None = None,
 ) -> InlineExecutor:
     """Opens the executor; this process keeps the cores and GPUs that it has. Raises ExecutorError."""
-    del num_cpus_per_worker, num_gpus_per_worker
+    del demands
     if num_workers != 1 or address is not None:
         raise ExecutorError(
             f"the inline executor must have one worker and no address, got {num_workers} and {address!r}; "

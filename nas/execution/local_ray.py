@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
+import secrets
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +25,9 @@ from nas.execution.errors import ExecutorError
 OBJECT_STORE_BYTES = 256 * 2**20
 
 _LOOPBACK = "127.0.0.1"
+_PACKAGES = ("nas", "runs", "search_space", "scaling_rules")  # what a worker needs of ours
+
+logger = logging.getLogger(__name__)
 
 # What Ray's own processes, and so the workers, find in their environment.
 _ENVIRONMENT = {
@@ -68,13 +75,38 @@ def connect(address: str | None, *, num_cpus: int, num_gpus: float) -> bool:
 
 
 def _join(address: str) -> None:
+    """Joins a cluster. Its workers get the code that runs here, through Ray itself: no shared disk is needed."""
+    environment = {"py_modules": [str(Path(package.__file__).parent) for package in _packages()]}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ExecutorError(
             f"`address` must lead to a running Ray cluster, got {address!r} ({error}); "
             "start one with `ray start --head`, or leave the address out for a local one"
         ) from error
+    untyped_ray: Any = ray
+    warning = unguarded(untyped_ray.util.get_node_ip_address(), os.environ)
+    if warning is not None:
+        logger.warning(warning)
+
+
+def unguarded(node_address: str, environment: Mapping[str, str]) -> str | None:
+    """Returns what to say of a Ray that others can reach without a token; None where that is not so.
+
+    Source: CVE-2023-48022: whoever reaches a Ray without a token runs code on all its nodes.
+    """
+    if node_address.startswith("127.") or environment.get("RAY_AUTH_MODE") == "token":
+        return None
+    return (
+        f"Ray must ask for a token where others can reach it, got none at {node_address}: whoever reaches it runs code"
+        " there; start it with RAY_AUTH_MODE=token (`ray get-auth-token --generate`), and set the same here"
+    )
+
+
+def _packages() -> Iterator[Any]:
+    """Yields our packages; they lie beside each other wherever they are installed."""
+    for name in _PACKAGES:
+        yield importlib.import_module(name)
 
 
 def _check_private(num_gpus: float) -> None:
@@ -93,12 +125,19 @@ def _check_private(num_gpus: float) -> None:
         )
 
 
+@cache
+def _token() -> str:
+    """Returns this process's secret: Ray reads it once in a process, so all private Rays here share it."""
+    return secrets.token_hex(32)
+
+
 @contextlib.contextmanager
 def _private_environment() -> Iterator[None]:
     """Gives the processes that start inside their environment, and this one its own back afterwards."""
-    names = (*_WITHHELD, *_ENVIRONMENT)
+    guard = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN") or _token()}
+    names = (*_WITHHELD, *_ENVIRONMENT, *guard)
     before = {name: os.environ.pop(name) for name in names if name in os.environ}
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(_ENVIRONMENT | guard)
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ import ray
 from nas.execution import local_ray
 from nas.execution.attempt import Attempt
 from nas.execution.backlog import Backlog
+from nas.execution.demands import Demands
 from nas.execution.errors import ExecutorError
 from nas.execution.ray_slot import Slot, WorkerActor
 from nas.interfaces import Evaluator, Event, Failure, Task
@@ -24,6 +25,10 @@ from runs import FailureClass
 MAX_FAILED_STARTS = 5  # in a row, over the whole pool, until a slot is given up
 START_TIMEOUT_S = 300.0  # for the first worker: a cluster may have to grow for it
 LONGEST_REST_S = 60.0  # between two starts in a slot
+FOLLOW_S = 5.0  # between two looks at the nodes of a cluster that the pool follows
+
+
+_ONE_CORE = Demands()
 
 
 class RayExecutor:
@@ -31,13 +36,14 @@ class RayExecutor:
 
     A worker that dies is replaced: at once when it had started, after a growing rest when it could not start.
     A slot whose workers cannot be started is given up; when none is left, `num_slots` is 0 and waiting tasks
-    end as preempted.
+    end as preempted. A slot whose worker finds no room, because a node has left, waits for the next node (and so tells
+    an autoscaler that one is wanted); meanwhile it does not count.
 
     Args:
-        evaluator: pickled once, by Ray, for all workers.
-        num_workers: slots, at least 1.
-        num_cpus_per_worker: cores, and so threads, of each worker, at least 1.
-        num_gpus_per_worker: GPUs of each worker; a fraction lets several workers share one.
+        evaluator: pickled once, by Ray, for all workers; its arrays lie once on each node, where all workers read
+            them.
+        num_workers: slots, at least 1; None: as many as the cluster has room for, more when nodes join.
+        demands: what each worker needs of its node.
         address: of a running Ray cluster; None starts a private Ray, which ends with the executor.
 
     Raises:
@@ -49,20 +55,22 @@ class RayExecutor:
         self,
         evaluator: Evaluator,
         *,
-        num_workers: int = 1,
-        num_cpus_per_worker: int = 1,
-        num_gpus_per_worker: float = 0.0,
+        num_workers: int | None = 1,
+        demands: Demands = _ONE_CORE,
         address: str | None = None,
     ) -> None:
         self._backlog = Backlog()
         self._slots: list[Slot] = []
         self._failed_starts = 0
+        self._demands, self._follows = demands, num_workers is None
+        self._looked_at = time.monotonic()
+        wanted = num_workers or 1
         self._owns_ray = local_ray.connect(
-            address, num_cpus=num_workers * num_cpus_per_worker, num_gpus=num_workers * num_gpus_per_worker
+            address, num_cpus=wanted * demands.num_cpus, num_gpus=wanted * demands.num_gpus
         )
         try:
-            spawn = _spawner(evaluator, num_cpus_per_worker, num_gpus_per_worker)
-            self._slots = [Slot(spawn) for _ in range(num_workers)]
+            self._spawn = _spawner(evaluator, demands)
+            self._slots = [Slot(self._spawn) for _ in range(num_workers or self._room())]
             self._wait_for_first_worker()
         except BaseException:
             self.close()
@@ -70,8 +78,9 @@ class RayExecutor:
 
     @property
     def num_slots(self) -> int:
-        """Slots that have a worker, or will have one again."""
-        return len(self._slots)
+        """Slots that have a worker, or will soon have one again; at least 1 while there is hope."""
+        usable = sum(not slot.is_stranded for slot in self._slots)
+        return usable or min(1, len(self._slots))
 
     def submit(self, task: Task) -> None:
         """Starts `task` on a free worker, else queues it. Raises DuplicateTask when its key is in hand."""
@@ -80,6 +89,7 @@ class RayExecutor:
 
     def events(self, timeout_s: float) -> Sequence[Event]:
         """Lets every task that stands at a report go on, and returns what happened next."""
+        self._follow()
         give_up_at = time.monotonic() + (timeout_s if self._backlog else 0.0)
         for slot in self._slots:
             if slot.attempt is not None and slot.attempt.is_paused:
@@ -101,6 +111,18 @@ class RayExecutor:
         if self._owns_ray:
             self._owns_ray = False
             ray.shutdown()
+
+    def _room(self) -> int:
+        """Returns how many workers the cluster has room for, at least 1: it may have to grow for the first one."""
+        untyped_ray: Any = ray
+        return max(1, self._demands.room(untyped_ray.nodes()))
+
+    def _follow(self) -> None:
+        """Adds slots when nodes have joined. Those of nodes that have left stay, and wait for others."""
+        if not self._follows or time.monotonic() - self._looked_at < FOLLOW_S:
+            return
+        self._looked_at = time.monotonic()
+        self._slots += [Slot(self._spawn) for _ in range(self._room() - len(self._slots))]
 
     def _happened(self, timeout_s: float) -> list[Event]:
         """Waits until something happens in a slot or is due there; returns what the driver must know."""
@@ -160,7 +182,7 @@ def open_ray(evaluator: Evaluator, **options: Any) -> RayExecutor:
     return RayExecutor(evaluator, **options)
 
 
-def _spawner(evaluator: Evaluator, num_cpus: int, num_gpus: float) -> Callable[[], tuple[Any, Any]]:
+def _spawner(evaluator: Evaluator, demands: Demands) -> Callable[[], tuple[Any, Any]]:
     """Returns a function that makes an actor and starts to load the evaluator there."""
     try:
         reference = ray.put(evaluator)
@@ -170,10 +192,10 @@ def _spawner(evaluator: Evaluator, num_cpus: int, num_gpus: float) -> Callable[[
             "open files, locks and connections on first use in `evaluate` instead of keeping them"
         ) from error
     actor_class: Any = ray.remote(WorkerActor)
-    options = {"num_cpus": num_cpus, "num_gpus": num_gpus, "max_restarts": 0, "max_task_retries": 0}
+    options = {**demands.options, "max_restarts": 0, "max_task_retries": 0}
 
     def spawn() -> tuple[Any, Any]:
-        actor = actor_class.options(**options).remote(num_cpus)
+        actor = actor_class.options(**options).remote(demands.num_cpus)
         return actor, actor.load.remote([reference])
 
     return spawn

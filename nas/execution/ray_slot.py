@@ -18,6 +18,8 @@ from nas.execution.worker import Worker
 from nas.interfaces import Event, Failure, Progress, Task
 from runs import FailureClass
 
+STRANDED_S = 30.0  # a worker starts in one or two seconds where there is room
+
 # Read by OpenMP, MKL and OpenBLAS when they are loaded, so they are set before the evaluator's libraries are.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -69,12 +71,19 @@ class Slot:
         self._spawn = spawn  # returns an actor and the call that starts it
         self._restart_at = math.inf
         self.attempt: Attempt | None = None
+        self._is_starting = True
+        self._since = time.monotonic()  # the present worker was asked for
         self._actor, self.call = spawn()
 
     @property
     def is_free(self) -> bool:
         """Whether a task can be started here now."""
         return self._actor is not None and self.call is None and self.attempt is None
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether its worker has found no room for so long that no task should be meant for it."""
+        return self._is_starting and time.monotonic() - self._since > STRANDED_S
 
     @property
     def seconds_left(self) -> float:
@@ -101,6 +110,7 @@ class Slot:
         except RayError as error:
             problem = failure("", error, seconds=0.0)
         self.call = None
+        self._is_starting = problem is not None
         if problem is not None:
             self.kill()
         return problem
@@ -145,6 +155,7 @@ class Slot:
         """Puts a new worker in the place of the present one, whatever that is doing."""
         self.kill()
         self._restart_at = math.inf
+        self._is_starting, self._since = True, time.monotonic()
         self._actor, self.call = self._spawn()
 
     def kill(self) -> None:

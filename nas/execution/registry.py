@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+from nas.execution.demands import Demands
 from nas.execution.errors import ExecutorError
 from nas.interfaces import Evaluator, Executor
 
@@ -18,20 +19,23 @@ def open_executor(
     kind: str,
     evaluator: Evaluator,
     *,
-    num_workers: int = 1,
+    num_workers: int | None = 1,
     num_cpus_per_worker: int = 1,
     num_gpus_per_worker: float = 0.0,
     address: str | None = None,
+    demands: Demands | None = None,
 ) -> Executor:
     """Returns the executor called `kind` with `evaluator` on each of its workers; close it when done.
 
     Args:
         kind: `inline` (this process, one worker, for debugging) or `ray` (a pool of processes).
         evaluator: is sent to every worker once.
-        num_workers: how many tasks run at once, at least 1.
+        num_workers: how many tasks run at once, at least 1; None: as many as the cluster at `address` has room for,
+            more when nodes join.
         num_cpus_per_worker: cores, and so threads, of each worker, at least 1.
         num_gpus_per_worker: GPUs of each worker, at least 0; a fraction lets several workers share one.
         address: of a running Ray cluster; None starts a private one, which ends with the executor.
+        demands: all that a worker needs, in place of the two numbers.
 
     Raises:
         ExecutorError: the kind is unknown, or cannot do what is asked, or `evaluator` does not reach its
@@ -42,19 +46,15 @@ def open_executor(
     """
     if kind not in EXECUTORS:
         raise ExecutorError(f"an executor must be one of {', '.join(EXECUTORS)}, got {kind!r}")
-    for name, value, least in (
-        ("num_workers", num_workers, 1),
-        ("num_cpus_per_worker", num_cpus_per_worker, 1),
-        ("num_gpus_per_worker", num_gpus_per_worker, 0),
-    ):
-        if value < least:
-            raise ExecutorError(f"`{name}` must be at least {least}, got {value}; raise it")
+    if num_workers is None and address is None:
+        raise ExecutorError("`num_workers` must be given where there is no cluster, got None; give a number")
+    if num_workers is not None and num_workers < 1:
+        raise ExecutorError(f"`num_workers` must be at least 1, got {num_workers}; raise it")
     module_name, _, opener = EXECUTORS[kind].partition(":")
     opened: Executor = getattr(importlib.import_module(module_name), opener)(
         evaluator,
         num_workers=num_workers,
-        num_cpus_per_worker=num_cpus_per_worker,
-        num_gpus_per_worker=num_gpus_per_worker,
+        demands=demands or Demands(num_cpus_per_worker, num_gpus_per_worker),
         address=address,
     )
     return opened

@@ -142,16 +142,17 @@ def training_evaluator(settings: Settings, *, measures_latency: bool = False) ->
 def _open_workers(settings: Settings, evaluator: Evaluator) -> Executor:
     """Returns the executor that the settings name: by default one worker a GPU, or one a core where there is none.
 
-    What a running cluster has, its own machines know; here only this machine's GPUs and cores are counted.
+    On a running cluster there are as many as it has room for, and more when nodes join.
     """
     chosen = settings.search
     num_local_gpus = 0 if chosen.address is not None or chosen.executor == "inline" else num_gpus()
     gpu_share = (1.0 if num_local_gpus else 0.0) if chosen.gpu_share is None else chosen.gpu_share
     num_local = int(num_local_gpus / gpu_share) if num_local_gpus and gpu_share else os.cpu_count() or 1
+    num_workers = 1 if chosen.executor == "inline" else num_local if chosen.address is None else None
     return open_executor(
         chosen.executor,
         evaluator,
-        num_workers=chosen.workers or (1 if chosen.executor == "inline" else num_local),
+        num_workers=chosen.workers or num_workers,
         num_gpus_per_worker=gpu_share,
         address=chosen.address,
     )

@@ -8,6 +8,8 @@ each by one system call, so that a killed process leaves whole lines.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import signal
@@ -19,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from nas.execution.inline import InlineExecutor
-from nas.interfaces import Measurement, Progress, StopTraining, Task
+from nas.interfaces import Executor, Measurement, Progress, StopTraining, Task
 from nas.reward import Reward
 from nas.settings import DataSettings, Fidelity, Recipe
 from nas.stages.budget import Budget
 from nas.stages.driver import Driver
+from nas.stages.history import History
 from nas.stages.proposals import SampledSource
 from nas.stages.rules import Rules
 from nas.strategies.registry import make_sampler
@@ -50,6 +53,8 @@ class Options:
     stop_at: str = ""  # a moment of `_Watched`, at which the process stops itself with `stop_signal`
     stop_signal: str = "SIGKILL"
     artifacts: str | None = None
+    cluster: bool = False  # on a Ray cluster of this process with a head and two nodes of one core each
+    harm: str = ""  # what happens to the cluster once three trials have ended: a name of `_HARMS`
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,15 @@ class Kept:
     """Reports a formula's accuracy, keeps a checkpoint of every epoch, and goes on from the last one."""
 
     seconds: float
+    tells: bool = False  # the worker's process id, by a file in the artifacts' folder
 
     def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
         assert task.checkpoints is not None
         store = ArtifactStore(task.checkpoints)
+        if self.tells:
+            folder = Path(task.checkpoints.removeprefix("file://"))
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"pid-{os.getpid()}").touch()
         found = store.load_checkpoint(task.key)
         begun = found.epoch if found else 0
         final = int(task.key[:6], 16) / 0x1000000
@@ -133,10 +143,23 @@ def main(url: str, num_trials: int, options: Options) -> None:
         source = SampledSource(store, study, SPACE, sampler, Fidelity(epochs=options.epochs))
         run = store.open_run(study.id, "search", {}, is_exclusive=options.exclusive)
         say("info", "working", pid=os.getpid())
-        executor = InlineExecutor(Kept(options.seconds))
-        ending = Driver(store, study, run, source, executor, rules).drive()
+        with contextlib.ExitStack() as stack:
+            executor, watch = _workers(options, stack)
+            ending = Driver(store, study, run, source, executor, rules, watch=watch).drive()
         store.close_run(run.id, "done")
         say("info", "ended", ending=ending.kind)
+
+
+def _workers(options: Options, stack: contextlib.ExitStack) -> tuple[Executor, Callable[[History], None]]:
+    """Returns the executor, and what does harm to its cluster when three trials have ended."""
+    if not options.cluster:
+        return InlineExecutor(Kept(options.seconds)), lambda history: None
+    # Ray is loaded only where it is wanted.
+    harmed = importlib.import_module("tests.fakes.harmed_cluster").HarmedCluster(options.harm)
+    stack.callback(harmed.close)
+    executor = harmed.executor(Kept(options.seconds, tells=True))
+    stack.callback(executor.close)
+    return executor, harmed.watch
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def test_on_a_read_only_disk_reading_works_and_writing_ends_before_anything_runs
     with driving(url, 5) as driver:
         assert driver.end() == 5, driver.errors
         assert not driver.history.accepted
-    for words in (("resume", "s"), ("search", "--study", "t", "--target", "1M", "--executor", "inline")):
+    for words in (("pause", "s"), ("search", "--study", "t", "--target", "1M", "--executor", "inline")):
         done = nas(*words, url=url)
         assert done.returncode == 5, (words, done.stderr)
         assert done.stderr.count("error:") == 1 and "writable" in done.stderr, done.stderr

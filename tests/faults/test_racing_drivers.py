@@ -1,0 +1,58 @@
+"""Several drivers on one study: who may join, who takes over, and that together they keep to the budget."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from runs import open_store
+from tests.fakes.drivers import driving, heal
+from tests.fakes.histories import proven
+
+pytestmark = pytest.mark.faults
+
+
+def test_four_drivers_that_begin_together_keep_to_one_budget(url: str) -> None:
+    with (
+        driving(url, 24) as one,
+        driving(url, 24) as two,
+        driving(url, 24) as three,
+        driving(url, 24) as four,
+    ):
+        drivers = [one, two, three, four]
+        assert [driver.end() for driver in drivers] == [0] * 4, "".join(driver.errors for driver in drivers)
+    assert sum(len(driver.history.accepted) for driver in drivers) == 24
+    with open_store(url) as store:
+        proven([driver.history for driver in drivers], store)
+        assert len(store.trials(store.study("s").id)) == 24
+
+
+def test_a_second_driver_is_told_who_has_the_study_and_takes_it_when_that_one_has_died(url: str) -> None:
+    with driving(url, 40, exclusive=True, seconds=0.3) as first:
+        first.wait_for("accepted")
+        with driving(url, 40, exclusive=True) as second:
+            assert second.end() == 4
+            [told] = second.history.said("StudyBusy", "fail")
+        assert f"process {first.process.pid} on" in told["message"]
+        first.kill(signal.SIGKILL)
+        first.end()
+    heal(url, len(first.history.accepted) + 2, [first.history], exclusive=True)
+
+
+@pytest.mark.long_faults
+def test_sixty_four_workers_and_a_long_queue_starve_nobody(url: str) -> None:
+    with open_store(url) as store:
+        study = store.create_study("q", directions=["maximize"], seed=0, space={"version": "1"}, settings={})
+        for _ in range(100):
+            store.release(store.begin(study.id, 100))
+        order = []
+        others = [open_store(url) for _ in range(64)]
+        for number in range(640):
+            claim = others[number % 64].reclaim(study.id)
+            assert claim is not None
+            order.append(claim.number)
+        assert order == list(range(640))
+        for other in others:
+            other.close()
+        assert store.check() == []
