@@ -59,6 +59,10 @@ def register(server: Flask, site: Site) -> None:
         headers = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
         return Response(text, headers=headers, content_type="image/svg+xml; charset=utf-8")
 
+    @server.get(f"{ROUTES}/<path:rest>")
+    def nothing(rest: str) -> Response:
+        abort(404)  # else Dash would answer with its page
+
     @server.errorhandler(LedgerError)
     def refused(error: LedgerError) -> Response:
         status = 404 if error.exit_code == 3 else 503

@@ -82,9 +82,7 @@ def write_plot(site: Site, study_id: int, name: str, path: Path) -> None:
     if name not in PLOTS:
         raise UnknownPlot(f"a figure must be one of {', '.join(PLOTS)}, got {name!r}; choose one of them")
     if path.suffix not in SUFFIXES:
-        raise NothingToPlot(
-            f"a figure's file must end in {', '.join(SUFFIXES)}, got {path.name!r}; rename it"
-        )
+        raise UnknownPlot(f"a figure's file must end in {', '.join(SUFFIXES)}, got {path.name!r}; rename it")
     head = site.reader.head(study_id)
     title, make = PLOTS[name]
     draw = make(site, head)

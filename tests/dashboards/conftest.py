@@ -1,0 +1,40 @@
+"""Fixtures of the dashboards' tests: a ledger with every kind of trial, a site on it, and a client for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from werkzeug.test import Client
+
+from dashboards.app import make_application
+from dashboards.reader import Reader
+from dashboards.security import Policy
+from dashboards.site import Download, Site
+from runs import Store, open_store
+from tests.fakes.ledgers import write_study
+
+TOKEN = "t" * 43
+WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}", "Host": "localhost"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(f"sqlite:///{tmp_path / 'nas.db'}") as opened:
+        write_study(opened)
+        yield opened
+
+
+def exported(study: str, number: int, format: str) -> Download:
+    return Download(f"../{study} {number}.{format}", b"exported")
+
+
+@pytest.fixture
+def site(store: Store) -> Site:
+    return Site(Reader(store), formats={"json": "the architecture"}, exporter=exported)
+
+
+@pytest.fixture
+def client(site: Site) -> Client:
+    return Client(make_application(site, Policy(TOKEN)))

@@ -1,0 +1,213 @@
+"""The application: its pages, its callbacks, its files, and its prefix."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+
+from dashboards.app import beat, make_application, too_heavy
+from dashboards.pages import router
+from dashboards.reader import Reader
+from dashboards.report import report
+from dashboards.security import Policy
+from dashboards.server import Address, BadAddress
+from dashboards.site import Site
+from runs import Store
+from runs.errors import StorageUnreachable
+from tests.dashboards.conftest import TOKEN, WITH_TOKEN
+from tests.fakes.ledgers import architecture
+
+PAGES = (
+    "/",
+    "/s/1",
+    "/s/1/trials",
+    "/s/1/trials/1",
+    "/s/1/trials/3",
+    "/s/1/trials/5",
+    "/s/1/scaling",
+    "/s/1/family",
+)
+HOSTILE = "<script>alert(1)</script>.html"
+
+
+def text_of(component: Any) -> str:
+    return json.dumps(component.to_plotly_json(), default=lambda one: one.to_plotly_json())
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/s/1/workers", f"/a/{architecture(11).digest}"])
+def test_every_page_is_made_of_what_is_stored(site: Site, path: str) -> None:
+    page, _, title = router.content(site, path)
+    assert text_of(page) and title
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/nowhere", "There is no such page"),
+        ("/s/99", "This study is not here"),
+        ("/s/1/trials/99", "This trial is not here"),
+        (f"/a/{'0' * 64}", "This architecture is not here"),
+        ("/compare/000000/111111", "Nothing to compare with"),
+        ("/s/1/../../etc/passwd", "There is no such page"),
+    ],
+)
+def test_what_is_not_there_is_said_in_words(site: Site, path: str, sentence: str) -> None:
+    assert sentence in text_of(router.content(site, path)[0])
+
+
+def test_two_networks_are_compared_by_digest_its_beginning_or_name(site: Site) -> None:
+    page, _, _ = router.content(site, f"/compare/{architecture(11).digest[:10]}/mobilenet_v2_0_35_224")
+    assert "what differs is marked" in text_of(page)
+
+
+def test_an_empty_storage_says_how_to_begin(tmp_path: Any) -> None:
+    from runs import open_store
+
+    with open_store(f"sqlite:///{tmp_path / 'empty.db'}") as store:
+        assert "nas search" in text_of(router.content(Site(Reader(store)), "/")[0])
+
+
+def test_the_beat_changes_with_the_ledger_and_only_then(site: Site, store: Store) -> None:
+    store.release(store.begin(1))
+    first, _, _ = beat(site, "/s/1", None)
+    again, _, _ = beat(site, "/s/1", first)
+    assert again == first
+    store.release(store.begin(1))
+    assert beat(site, "/s/1", first)[0]["revision"] > first["revision"]
+
+
+def test_a_deleted_study_and_a_silent_storage_are_told(site: Site, store: Store, monkeypatch: Any) -> None:
+    store.delete_study(1)
+    assert "deleted" in beat(site, "/s/1", None)[2]
+
+    def away(*_: object) -> None:
+        raise StorageUnreachable("the storage must answer, got nothing; start it")
+
+    monkeypatch.setattr(site.reader.browse, "heads", away)
+    pulse, word, sentence = beat(site, "/", {"revision": 3})
+    assert word == "Away" and "No answer since" in sentence and pulse["revision"] == 3
+
+
+def test_nothing_is_served_without_the_token(client: Client) -> None:
+    for path in ("/", "/_dash-layout", "/assets/site.css", "/_nas/csv/1/front", "/_nas/artifact/x"):
+        assert client.get(path, headers={"Host": "localhost"}).status_code == 401
+
+
+def test_the_page_runs_no_script_but_its_own(client: Client) -> None:
+    answer = client.get("/", headers=WITH_TOKEN)
+    assert answer.status_code == 200 and '<html lang="en">' in answer.text
+    assert "http://" not in answer.text.replace("http://127.0.0.1", "")
+    assert "'unsafe-inline'" not in answer.headers["Content-Security-Policy"].partition("style-src")[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "front",
+        "best",
+        "importances",
+        "curves",
+        "compute",
+        "throughput",
+        "timeline",
+        "trials",
+        "scaling",
+        "family",
+    ],
+)
+def test_the_data_of_every_chart_can_be_had(client: Client, name: str) -> None:
+    answer = client.get(f"/_nas/csv/1/{name}", headers=WITH_TOKEN)
+    assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/csv")
+    assert "attachment" in answer.headers["Content-Disposition"]
+
+
+def test_unknown_data_and_studies_are_not_found(client: Client) -> None:
+    assert client.get("/_nas/csv/1/secrets", headers=WITH_TOKEN).status_code == 404
+    assert client.get("/_nas/csv/99/front", headers=WITH_TOKEN).status_code == 404
+
+
+def test_an_artifact_leaves_only_as_a_sandboxed_attachment(client: Client, store: Store) -> None:
+    sha256 = store.artifacts.put_bytes(b"<script>alert(1)</script>", kind="export")
+    trial = store.trials(1)[0]
+    record = store.add_artifact(
+        sha256, kind="export", num_bytes=25, trial_id=trial.id, details={"file_name": HOSTILE}
+    )
+    answer = client.get(f"/_nas/artifact/{record.id}", headers=WITH_TOKEN)
+    assert answer.data == b"<script>alert(1)</script>"
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="script_alert_1_script_.html"'
+
+
+@pytest.mark.parametrize(
+    "path", ["/_nas/artifact/..%2f..%2fetc%2fpasswd", "/_nas/artifact/x", "/_nas/weights/1/0"]
+)
+def test_no_path_leads_out_of_the_artifact_store(client: Client, path: str) -> None:
+    assert client.get(path, headers=WITH_TOKEN).status_code == 404
+
+
+def test_a_network_is_drawn_for_a_page_that_may_run_nothing(client: Client) -> None:
+    answer = client.get(f"/_nas/drawing/{architecture(11).digest}/1.svg", headers=WITH_TOKEN)
+    assert answer.status_code == 200 and answer.text.startswith("<svg")
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+    assert client.get("/_nas/drawing/resnet18/9.svg", headers=WITH_TOKEN).status_code == 404
+
+
+def test_answers_are_compressed_for_those_who_can_read_it(client: Client) -> None:
+    answer = client.get("/assets/site.css", headers=WITH_TOKEN | {"Accept-Encoding": "gzip"}, buffered=True)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    plain = client.get("/assets/site.css", headers=WITH_TOKEN, buffered=True)
+    assert len(answer.data) < len(plain.data) / 2
+
+
+def test_behind_a_prefix_all_addresses_have_it_and_both_ways_of_asking_work(store: Store) -> None:
+    site = Site(Reader(store), prefix="/nas/")
+    client = Client(make_application(site, Policy(TOKEN, prefix="/nas/")))
+    for path in ("/nas/", "/"):  # a proxy may take the prefix off, or leave it
+        answer = client.get(path, headers=WITH_TOKEN)
+        assert answer.status_code == 200 and 'src="/nas/_dash-component-suites' in answer.text
+    assert site.path("/nas/s/1/") == "/s/1" and site.link("/s/1") == "/nas/s/1"
+
+
+def test_optuna_dashboard_is_light_enough_for_a_small_study(site: Site) -> None:
+    assert too_heavy(site) is None
+
+
+def test_a_report_is_one_file_that_asks_for_nothing(site: Site) -> None:
+    text = report(site, 1)
+    assert "Accuracy against cost" in text and "<script src" not in text and "<link" not in text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address(host="0.0.0.0"),
+        Address(host="0.0.0.0", token="t" * 43),
+        Address(host="0.0.0.0", allowed_hosts=("nas.example",)),
+        Address(token="short"),
+    ],
+)
+def test_others_are_served_only_with_a_token_and_names_of_ones_own(address: Address) -> None:
+    with pytest.raises(BadAddress, match="got"):
+        address.check()
+
+
+def test_the_same_export_as_the_command_lines_verifies_after_it_was_unpacked(
+    tmp_path: Any, store: Store
+) -> None:
+    from nas.cli.dashboard import exports
+    from nas.cli.printing import Printer
+    from nas.cli.session import Session
+    from nas.exporting.packaging import verify
+
+    session = Session(Printer(quiet=True), flags={"storage": store.database.url.render_as_string()})
+    made = exports(session)[1]("s", 1, "json")
+    with zipfile.ZipFile(io.BytesIO(made.content)) as archive:
+        archive.extractall(tmp_path)
+    [folder] = [path.parent for path in tmp_path.rglob("MANIFEST.json")]
+    verify(folder)
