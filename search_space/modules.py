@@ -118,8 +118,10 @@ class Gather(nn.Module):
         self.reset_buffers()
 
     def reset_buffers(self) -> None:
-        """Picks the channels in order, from the first again after the last."""
-        self.index.copy_(torch.arange(len(self.index), device=self.index.device) % self.in_channels)
+        """Picks every channel in order, from the first again after the last; or some, evenly spread, if fewer."""
+        number = torch.arange(len(self.index), device=self.index.device)
+        fewer = len(self.index) < self.in_channels
+        self.index.copy_(number * self.in_channels // len(self.index) if fewer else number % self.in_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.index_select(1, self.index)

@@ -1,0 +1,65 @@
+"""Reference networks made small enough to compute with: the same blocks, narrower, for smaller images.
+
+What is changed, and nothing else: classes (10) and image channels (1), as the digits have; the input's side, the
+smallest of a few that is legal; the width, by `scale`, halved up to three times until few multiply-adds and
+parameters are left; with it, hidden layers of a head that `scale` leaves alone (AlexNet's and VGG's 4096); and, where
+`max_blocks` asks for it, the repeats of networks with more blocks, by `scale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from search_space import Architecture, ArchitectureError, cost, reference, scale
+from search_space.blocks import ClassifierOptions
+
+CIFAR_SIDES, SIDES = (16,), (32, 64, 96)
+WIDTHS = (1.0, 0.5, 0.25, 0.125)
+MAX_PARAMS, MAX_MACS = 1_000_000, 4_000_000
+
+
+def shrunken(name: str, *, max_blocks: int | None = None) -> Architecture:
+    """Returns the first of the ever narrower networks that is small enough, else the narrowest.
+
+    Args:
+        name: of a reference network.
+        max_blocks: blocks that may be left, about; None leaves the depth alone.
+    """
+    network = _small_images(replace(reference(name), num_classes=10, input_channels=1))
+    blocks = sum(stage.repeats for stage in network.stages)
+    if max_blocks is not None and blocks > 1.5 * max_blocks:
+        network = scale(network, depth=max_blocks / blocks)
+    narrower = list(_narrower(network))
+    small = (each for each in narrower if _is_small(each))
+    return next(small, narrower[-1])
+
+
+def _small_images(network: Architecture) -> Architecture:
+    for side in CIFAR_SIDES if network.resolution == 32 else SIDES:
+        try:
+            cost(network.at(resolution=side))
+        except ArchitectureError:
+            continue
+        return network.at(resolution=side)
+    raise AssertionError(f"no side is legal, of {SIDES}")
+
+
+def _narrower(network: Architecture) -> Iterator[Architecture]:
+    """Yields the network at ever smaller widths, where its groups still divide them."""
+    options = network.head.options
+    if isinstance(options, ClassifierOptions) and options.hidden:
+        head = replace(network.head, options=replace(options, hidden_width="scaled"))
+        network = replace(network, head=head)
+    for width in WIDTHS:
+        narrow = scale(network, width=width)
+        try:
+            cost(narrow)
+        except ArchitectureError:
+            continue
+        yield narrow
+
+
+def _is_small(network: Architecture) -> bool:
+    total = cost(network)
+    return total.params <= MAX_PARAMS and total.macs <= MAX_MACS

@@ -1,0 +1,179 @@
+"""Every reference network computes and learns: gradients, one epoch on the digits, odd and single images.
+
+Shapes and counts are those of the networks as published, on the meta device. What is computed with real numbers is
+shrunk, as `shrunken.py` says: a network of full depth for its gradients, one of about 24 blocks for its epoch.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import fx, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from search_space import Architecture, cost, family, lower, reference, reference_names
+from search_space.build import build
+from tests.search_space.shrunken import shrunken
+
+QUICK = ("googlenet_v1_original_aux", "mobilenet_v3_small_1_0", "shufflenet_v2_x0_5", "condensenet74_c8g8")
+MAX_BLOCKS = 24
+BATCH = 16
+NUM_IMAGES = 256
+# Plain deep networks, and those whose residual branches start at zero behind a thin stem, need more steps to begin.
+NUM_IMAGES_OF_SLOW_STARTERS = 1024
+SLOW_STARTERS = {
+    "alexnet",
+    "zfnet",
+    "vgg",
+    "googlenet",
+    "resnet_cifar",
+    "stochastic_depth",
+    "preact_resnet",
+    "wide_resnet",
+}
+LEARNING_RATE, LEARNING_RATE_OF_SLOW_STARTERS, LEARNING_RATE_WITHOUT_NORM = 2e-3, 5e-3, 1e-3  # falling to 0
+
+
+@cache
+def digits() -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the embedded handwritten digits: images [n, 1, 8, 8] of mean 0 and deviation 1, and labels."""
+    data = load_digits()
+    images = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    return ((images - images.mean()) / images.std())[order], torch.tensor(data.target)[order]
+
+
+def loss(module: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Returns the mean cross entropy; auxiliary classifiers count like the main one."""
+    scores = module(images)
+    every = scores if isinstance(scores, tuple) else (scores,)
+    return torch.stack([F.cross_entropy(each, labels) for each in every]).mean()
+
+
+def resized(images: torch.Tensor, network: Architecture) -> torch.Tensor:
+    return F.interpolate(images, size=network.resolution)
+
+
+@cache
+def without_gradient(network: Architecture) -> list[str]:
+    """Returns the parameters that a backward pass does not reach; checks one image alone on the way.
+
+    A gate of one hidden unit may be dead in one draw of the weights: it must live in one of three.
+    """
+    images, labels = digits()
+    images, labels = resized(images[:BATCH], network), labels[:BATCH]
+    missing = set()
+    for seed in range(3):
+        # the statistics of the batch stay: without them, values explode in a thousand untrained layers
+        module = build(network, seed=seed, zero_init_residual=False, norm_momentum=1.0)
+        loss(module, images, labels).backward()
+        _check_one_image(module.eval(), images[:2])
+        unreached = {name for name, weight in module.named_parameters() if not _reached(weight)}
+        missing = unreached if seed == 0 else missing & unreached
+        if not missing:
+            break
+    return sorted(missing)
+
+
+def _reached(weight: nn.Parameter) -> bool:
+    return weight.grad is not None and bool(weight.grad.isfinite().all()) and bool(weight.grad.any())
+
+
+@torch.no_grad()
+def _check_one_image(module: nn.Module, images: torch.Tensor) -> None:
+    both, one = module(images), module(images[:1])
+    pairs = zip(both, one, strict=True) if isinstance(both, tuple) else [(both, one)]
+    for pair, single in pairs:
+        assert single.shape == (1, 10)
+        # sums of other orders grow apart in a thousand layers
+        assert torch.allclose(pair[:1], single, rtol=0.0, atol=1e-2 * float(pair.abs().max()))
+
+
+@cache
+def losses(network: Architecture, starts_slowly: bool) -> tuple[float, float]:
+    """Returns the loss on 64 images before and after one epoch, with the statistics of these images."""
+    module = build(network, seed=0)
+    num_images = NUM_IMAGES_OF_SLOW_STARTERS if starts_slowly else NUM_IMAGES
+    images, labels = digits()
+    images, labels = resized(images[:num_images], network), labels[:num_images]
+    normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in module.modules())
+    rate = LEARNING_RATE_OF_SLOW_STARTERS if starts_slowly else LEARNING_RATE
+    rate = rate if normalised else LEARNING_RATE_WITHOUT_NORM
+    optimizer = torch.optim.AdamW(module.parameters(), lr=rate)
+    before = loss(module, images[:64], labels[:64]).item()
+    for start in range(0, num_images, BATCH):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (1.0 - start / num_images)
+        optimizer.zero_grad()
+        loss(module, images[start : start + BATCH], labels[start : start + BATCH]).backward()
+        optimizer.step()
+    return before, loss(module, images[:64], labels[:64]).item()
+
+
+def _check_epoch(name: str) -> None:
+    before, after = losses(shrunken(name, max_blocks=MAX_BLOCKS), family(name) in SLOW_STARTERS)
+    assert after < before - 0.02
+
+
+class Shapes(fx.Interpreter):
+    """Runs a module and remembers the shape of everything that it computes, in order."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.shapes: list[tuple[int, ...]] = []
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if n.op in ("call_module", "call_function"):
+            self.shapes.append(tuple(result.shape[1:]))
+        return result
+
+
+def _check_odd_input(name: str) -> None:
+    network = reference(name)
+    even = network.resolution // 2 * 2
+    shape = (network.input_channels, even + 7, even + 19)
+    module = build(network, input_shape=shape, device="meta")
+    shapes = Shapes(module)
+    with FlopCounterMode(display=False) as counter:
+        shapes.run(torch.empty(1, *shape, device="meta"))
+    assert shapes.shapes == [node.shape for node in lower(network, shape).nodes]
+    assert counter.get_total_flops() == 2 * cost(network, shape).macs
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_gradients_reach_every_parameter(name: str) -> None:
+    assert without_gradient(shrunken(name)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", reference_names())
+def test_gradients_reach_every_parameter_of_every_network(name: str) -> None:
+    assert without_gradient(shrunken(name)) == []
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_one_epoch_lowers_the_loss(name: str) -> None:
+    _check_epoch(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", reference_names())
+def test_one_epoch_lowers_the_loss_of_every_network(name: str) -> None:
+    _check_epoch(name)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_odd_images_that_are_not_square_give_the_computed_shapes(name: str) -> None:
+    _check_odd_input(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", reference_names())
+def test_odd_images_that_are_not_square_give_the_computed_shapes_in_every_network(name: str) -> None:
+    _check_odd_input(name)
