@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nas.config import Configuration, from_text, overlaid, resolve
-from nas.flags import FLAGS, masked
+from nas.flags import FIT_FLAGS, FLAGS, GROW_FLAGS, NETWORK_FLAGS, Flag, masked
 from nas.settings import SettingsError, known_keys, make_settings
 
 LAYERS = ("user", "local", "config", "variable", "flag")
@@ -94,6 +94,27 @@ def test_flags_name_settings_that_exist_once_each() -> None:
         [flag.variable for flag in FLAGS],
     ):
         assert len(values) == len(set(values))
+
+
+@pytest.mark.parametrize("flags", [(*FIT_FLAGS, *NETWORK_FLAGS), (*GROW_FLAGS, *NETWORK_FLAGS)])
+def test_flags_of_fit_and_grow_name_settings_that_exist_once_each(flags: tuple[Flag, ...]) -> None:
+    known = {f"{name}.{key}" for name, table in known_keys().items() for key in table.model_fields}
+    assert {flag.path for flag in flags} <= known
+    for values in ([flag.name for flag in flags], [flag.path for flag in flags]):
+        assert len(values) == len(set(values))
+
+
+def test_flags_of_another_command_stand_for_its_settings(folder: Path) -> None:
+    found = resolve({"epochs": "7", "budget": "20"}, {}, folder=folder / "work", known=FIT_FLAGS)
+    assert (found.settings.fit.epochs, found.settings.fit.budget, found.settings.fidelity.epochs) == (
+        7,
+        20,
+        5,
+    )
+    grown = overlaid(found.settings, {"phi": "0,1.5", "macs": "50M,1e8", "epochs": "3"}, known=GROW_FLAGS)
+    assert (grown.grow.phi, grown.grow.macs, grown.grow.epochs) == ((0.0, 1.5), (5e7, 1e8), 3)
+    with pytest.raises(SettingsError, match="^--phi: "):
+        overlaid(found.settings, {"phi": "0,x"}, known=GROW_FLAGS)
 
 
 def test_texts_become_what_the_field_wants() -> None:

@@ -25,6 +25,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"recipe": {"learning_rate": float("nan")}}, "`recipe.learning_rate` must be a finite number, got nan"),
     ({"data": {"validation_share": 1.5}}, "`data.validation_share` must be less than or equal to 1, got 1.5"),
     ({"fidelity": {"epochs": 2.5}}, "`fidelity.epochs` must be a valid integer"),
+    ({"fit": {"seeds": 1}}, "`fit.seeds` must be greater than or equal to 2, got 1"),
+    ({"fit": {"methd": "grid"}}, "unknown key `fit.methd`; did you mean `method`?"),
+    ({"grow": {"phi": "0,one"}}, "`grow.phi` must be a valid number, got 'one'"),
+    ({"grow": {"macs": ["5Q"]}}, "`grow.macs`: a quantity is a decimal number"),
 ]
 
 
@@ -54,7 +58,9 @@ def test_a_limit_is_there_even_where_none_is_given() -> None:
 
 
 def test_settings_survive_json() -> None:
-    settings = make_settings({"search": {"target": "7.5M", "study": "s"}, "fidelity": {"share": 0.5}})
+    tables = {"search": {"target": "7.5M", "study": "s"}, "fidelity": {"share": 0.5}}
+    settings = make_settings(tables | {"grow": {"phi": [0, 1.5], "macs": "1M,2M", "rule": "compound,dWr"}})
+    assert settings.grow.macs == (1e6, 2e6) and settings.grow.rule == ("compound", "dWr")
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
     assert make_settings(settings.model_dump()) == settings
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from scaling_rules import ScaledPoint, ScalingError, fit_rule, next_points
+from scaling_rules import ScaledPoint, ScalingError, fit_rule, mixture_candidates, next_points
 from tests.scaling_rules.synthetic import EXPONENTS, measured
 
 
@@ -78,3 +78,10 @@ def test_candidates_of_ones_own_are_the_only_ones_chosen() -> None:
 def test_wrong_settings_are_refused(wrong: Callable[[], object], message: str) -> None:
     with pytest.raises(ScalingError, match=message):
         wrong()
+
+
+def test_the_mixtures_to_choose_from_begin_with_the_baseline_and_stay_below_the_largest_cost() -> None:
+    candidates = mixture_candidates(largest_cost=4.0)
+    assert candidates[0] == (1.0, 1.0, 1.0)
+    assert all(1.0 <= d * w**2 * r**2 <= 4.0 + 1e-9 for d, w, r in candidates)
+    assert len(set(candidates)) == len(candidates) > 50
