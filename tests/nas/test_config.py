@@ -111,7 +111,7 @@ def test_flags_of_another_command_stand_for_its_settings(folder: Path) -> None:
         20,
         5,
     )
-    grown = overlaid(found.settings, {"phi": "0,1.5", "macs": "50M,1e8", "epochs": "3"}, known=GROW_FLAGS)
+    grown = overlaid(found.settings, {"phi": "0,1.5", "macs": "50M,100M", "epochs": "3"}, known=GROW_FLAGS)
     assert (grown.grow.phi, grown.grow.macs, grown.grow.epochs) == ((0.0, 1.5), (5e7, 1e8), 3)
     with pytest.raises(SettingsError, match="^--phi: "):
         overlaid(found.settings, {"phi": "0,x"}, known=GROW_FLAGS)
