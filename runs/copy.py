@@ -6,8 +6,9 @@ trial in the order of their numbers. A copy may be repeated: it adds what is new
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +23,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from runs.address import safe_text
 from runs.errors import BadStorage, StorageUnreachable, StudyExists, StudyMissing
+from runs.quiet import quiet
 from runs.store import Store
 
 _LEDGER_TABLE = "schema_info"
 _OPTUNA_TABLE = "studies"
+_OURS = "nas:"  # user attributes that a copy adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +52,63 @@ def copy_to_optuna(store: Store, study_name: str, url: str, *, target_name: str 
         StudyMissing: the ledger has no such study.
         StudyExists: the target has a different study of that name; nothing is written.
         BadStorage, StorageUnreachable: the target cannot be used.
+
+    What stock Optuna has no place for (digest, costs, metrics) goes with the trials as user attributes `nas:...`.
     """
+    facts = _facts(store, study_name)
     with optuna_storage(url, must_exist=False) as target:
-        return copy_study(store.optuna, target, study_name, target_name=target_name)
+        return copy_study(
+            store.optuna,
+            target,
+            study_name,
+            target_name=target_name,
+            change=lambda one: _described(one, facts),
+        )
 
 
 def copy_from_optuna(store: Store, study_name: str, url: str, *, target_name: str | None = None) -> Copied:
     """Copies a study of a stock Optuna storage into the ledger; arguments and errors as `copy_to_optuna`."""
     with optuna_storage(url, must_exist=True) as source:
-        return copy_study(source, store.optuna, study_name, target_name=target_name)
+        return copy_study(source, store.optuna, study_name, target_name=target_name, change=_undescribed)
 
 
 def copy_study(
-    source: BaseStorage, target: BaseStorage, study_name: str, *, target_name: str | None = None
+    source: BaseStorage,
+    target: BaseStorage,
+    study_name: str,
+    *,
+    target_name: str | None = None,
+    change: Callable[[FrozenTrial], FrozenTrial] = lambda trial: trial,
 ) -> Copied:
     """Copies a study between two storages.
 
     States, parameters with their distributions, values, intermediate values, attributes and times are copied.
     One time cannot be: a trial that an earlier copy found unfinished is dated by the copy that finishes it.
 
+    Args:
+        change: what a trial becomes on its way; the same trial always the same.
+
     Raises:
         StudyMissing: the source has no such study.
         StudyExists: the target has a different study of that name; nothing is written.
     """
-    name = target_name or study_name
+    with quiet("optuna"):
+        return _copied(source, target, study_name, target_name or study_name, change)
+
+
+def _copied(
+    source: BaseStorage,
+    target: BaseStorage,
+    study_name: str,
+    name: str,
+    change: Callable[[FrozenTrial], FrozenTrial],
+) -> Copied:
     old_id, new_id = _study_id(source, study_name), _study_id(target, name)
     if old_id is None:
         raise StudyMissing(f"a study must exist to be copied, got {study_name!a}; list the studies there")
     if new_id is None:
         new_id = _create(target, name, source.get_study_directions(old_id))
-    trials, present = _trials(source, old_id), _trials(target, new_id)
+    trials, present = [change(one) for one in _trials(source, old_id)], _trials(target, new_id)
     if source.get_study_directions(old_id) != target.get_study_directions(new_id):
         raise _different(name, "its directions differ")
     for copied, trial in zip(present, trials, strict=False):
@@ -96,6 +126,36 @@ def copy_study(
     for trial in added:
         target.create_new_trial(new_id, template_trial=trial)
     return Copied(name, len(added), len(behind), len(trials) - len(added) - len(behind))
+
+
+def _facts(store: Store, study_name: str) -> dict[int, dict[str, object]]:
+    """Returns what the ledger knows of each finished trial beside what Optuna does, by number."""
+    facts = {}
+    for trial in store.trials(store.study(study_name).id):
+        known: dict[str, object] = {**trial.costs, **trial.metrics}
+        known |= {
+            "digest": trial.digest,
+            "fidelity": trial.fidelity,
+            "seed": trial.seed,
+            "reused_from": trial.reused_from,
+        }
+        known |= {"failure_class": trial.failure_class, "error": trial.message or None}
+        if trial.state.is_finished and trial.digest is not None:
+            facts[trial.number] = {_OURS + name: value for name, value in known.items() if value is not None}
+    return facts
+
+
+def _described(trial: FrozenTrial, facts: Mapping[int, Mapping[str, object]]) -> FrozenTrial:
+    described = copy.copy(trial)
+    described.user_attrs = {**trial.user_attrs, **facts.get(trial.number, {})}
+    return described
+
+
+def _undescribed(trial: FrozenTrial) -> FrozenTrial:
+    """Returns a trial without what `_described` added: the ledger has places of its own for it."""
+    plain = copy.copy(trial)
+    plain.user_attrs = {key: value for key, value in trial.user_attrs.items() if not key.startswith(_OURS)}
+    return plain
 
 
 @contextmanager

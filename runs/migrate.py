@@ -7,9 +7,7 @@ lock), so that several may open an empty database at once, and a killed upgrade 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +20,7 @@ from sqlalchemy.engine import Connection
 from runs.address import parse, prepare_file, safe_text
 from runs.database import Database
 from runs.errors import BackupNeeded, NewerSchema, NotALedger, OlderSchema
+from runs.quiet import quiet
 from runs.schema import SCHEMA_VERSION, VERSION_TABLE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -131,7 +130,7 @@ def _run_migrations(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    with _quiet("alembic"):
+    with quiet("alembic"):
         command.upgrade(config, "head")
 
 
@@ -150,15 +149,3 @@ def _refuse_newer(version: int, where: str) -> None:
             f"the storage must have schema version {SCHEMA_VERSION} or older, got {version} at {where},"
             " written by a newer version of this program; run `pip install --upgrade nas-compound`"
         )
-
-
-@contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Keeps a library's progress messages out of the user's terminal."""
-    log = logging.getLogger(name)
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.setLevel(level)

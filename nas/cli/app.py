@@ -109,7 +109,7 @@ def _usage(error: TyperException) -> Report:
 
 def _tell(told: Report, words: Sequence[str]) -> int:
     """Prints an error: a sentence on stderr and, under --json, one document on stdout."""
-    printer = Printer()
+    printer = Printer(as_json="--log-json" in words)
     if "--json" in words:
         printer.json(
             {"error": {"code": told.exit_code.name.lower(), "message": told.message, "hint": told.hint}}

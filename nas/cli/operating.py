@@ -1,14 +1,15 @@
-"""Commands for somebody who looks after running searches: pause, stop, cancel, workers."""
+"""Commands for somebody who looks after running searches: pause, stop, cancel, workers, metrics."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.session import Session, verb
+from nas.cli.session import Session, verb, whole
 
 if TYPE_CHECKING:
     from runs import Store
@@ -22,7 +23,7 @@ _OBEDIENCE = "a driver at work obeys within its heartbeat"
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to `app`."""
-    for function in (pause, stop, cancel, workers):
+    for function in (pause, stop, cancel, workers, metrics):
         verb(app, function.__name__)(function)
 
 
@@ -72,6 +73,32 @@ def workers(
         for row in rows
     ]
     session.rows(shown, columns=tuple(name for name in _WORKER_COLUMNS if name not in ("host", "pid")))
+
+
+def metrics(
+    session: Session,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", parser=whole, metavar="N", help="Serve on 127.0.0.1; else print once."),
+    ] = None,
+) -> None:
+    """Show the storage's figures in Prometheus' text format, once or to whoever asks on this machine."""
+    from nas.metrics import PATH, exposition, serve
+
+    with session.store() as store:
+        if port is None:
+            text = exposition(store)
+            if session.json:
+                session.facts({"exposition": text})
+            else:
+                session.printer.data(text.rstrip())
+            return
+        with serve(lambda: exposition(store), port) as server:
+            session.printer.message(
+                f"metrics at http://127.0.0.1:{server.server_port}{PATH}; end with Ctrl-C"
+            )
+            with contextlib.suppress(KeyboardInterrupt):
+                server.serve_forever()
 
 
 def call_off(store: Store, study: str, tell: Callable[[str], None]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,21 @@ def visible(text: str) -> str:
     return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
 
 
+def log_line(level: str, message: str, *, logger: str = "nas", error: str | None = None) -> str:
+    """Returns one log line as JSON: UTC time, level, logger, message, and a traceback where there is one.
+
+    >>> json.loads(log_line("info", "hello"))["message"]
+    'hello'
+    """
+    entry = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "level": level,
+        "logger": logger,
+        "message": message,
+    }
+    return json.dumps(entry | ({"traceback": error} if error else {}), ensure_ascii=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Printer:
     """Prints for one command.
@@ -39,10 +55,12 @@ class Printer:
     Args:
         quiet: messages other than errors are left out.
         colour: None lets the terminal decide (and `NO_COLOR`, which rich obeys).
+        as_json: messages and errors are log lines in JSON, for a collector.
     """
 
     quiet: bool = False
     colour: bool | None = None
+    as_json: bool = False
 
     def data(self, text: str) -> None:
         """Writes lines of text to stdout."""
@@ -55,10 +73,13 @@ class Printer:
     def message(self, text: str) -> None:
         """Writes lines for people to stderr, unless the user wants quiet."""
         if not self.quiet:
-            _write(sys.stderr, _lines(text))
+            _write(sys.stderr, log_line("info", text) + "\n" if self.as_json else _lines(text))
 
     def error(self, sentence: str) -> None:
         """Writes an error to stderr; one with several faults has a line for each."""
+        if self.as_json:
+            _write(sys.stderr, log_line("error", sentence) + "\n")
+            return
         _write(sys.stderr, _lines("error: " + sentence.replace("\n", "\n       ")))
 
     def table(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], title: str = "") -> None:

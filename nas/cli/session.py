@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.exits import CommandError, Exit
+from nas.cli.logs import configure
 from nas.cli.printing import Printer
 from nas.flags import FLAGS, Flag
 
@@ -63,6 +64,12 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     ),
     "quiet": (Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")], False),
     "verbose": (Annotated[bool, typer.Option("--verbose", "-v", help="Print more; tracebacks too.")], False),
+    "log_json": (
+        Annotated[
+            bool, typer.Option("--log-json", help="Write messages and logs as JSON, one object a line.")
+        ],
+        False,
+    ),
     "no_color": (Annotated[bool, typer.Option("--no-color", help="Print without colours.")], False),
 }
 
@@ -169,7 +176,9 @@ def verb(
 
 
 def _session(common: Mapping[str, Any], texts: Mapping[str, str | None], known: Sequence[Flag]) -> Session:
-    printer = Printer(quiet=common["quiet"], colour=False if common["no_color"] else None)
+    configure(as_json=common["log_json"], verbose=common["verbose"])
+    colour = False if common["no_color"] else None
+    printer = Printer(quiet=common["quiet"], colour=colour, as_json=common["log_json"])
     return Session(printer, common["json"], common["verbose"], common["config"], texts, known)
 
 

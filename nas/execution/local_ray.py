@@ -10,7 +10,6 @@ import secrets
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,6 +75,7 @@ def connect(address: str | None, *, num_cpus: int, num_gpus: float) -> bool:
 
 def _join(address: str) -> None:
     """Joins a cluster. Its workers get the code that runs here, through Ray itself: no shared disk is needed."""
+    _read_guard_again()
     environment = {"py_modules": [str(Path(package.__file__).parent) for package in _packages()]}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
@@ -125,19 +125,21 @@ def _check_private(num_gpus: float) -> None:
         )
 
 
-@cache
-def _token() -> str:
-    """Returns this process's secret: Ray reads it once in a process, so all private Rays here share it."""
-    return secrets.token_hex(32)
+def _read_guard_again() -> None:
+    """Lets Ray take from the environment whether it asks for a token: else it knows what was there at its import."""
+    native: Any = importlib.import_module("ray._raylet")  # compiled, without types
+    native.Config.initialize("")
+    native.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextlib.contextmanager
 def _private_environment() -> Iterator[None]:
     """Gives the processes that start inside their environment, and this one its own back afterwards."""
-    guard = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN") or _token()}
+    guard = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     names = (*_WITHHELD, *_ENVIRONMENT, *guard)
     before = {name: os.environ.pop(name) for name in names if name in os.environ}
     os.environ.update(_ENVIRONMENT | guard)
+    _read_guard_again()
     try:
         yield
     finally:
