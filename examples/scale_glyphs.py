@@ -58,7 +58,13 @@ def main() -> None:
     study = adopt(BASELINE, settings, name="six blocks")
     found = fit(study, storage=settings.search.storage, watch=watch)
     print(found.fit)
-    grown = grow(study, storage=settings.search.storage, watch=watch)
+    sizes = {"grow": settings.grow}  # which may have changed since the study was made
+    grown = grow(
+        study,
+        storage=settings.search.storage,
+        watch=watch,
+        changes=lambda stored: stored.model_copy(update=sizes),
+    )
     rows = {
         "command": "python examples/scale_glyphs.py",
         "date": time.strftime("%Y-%m-%d", time.gmtime(begun)),
