@@ -1,8 +1,8 @@
 """Whether a Python file is a network as we write them: read before a file from elsewhere is run.
 
-A file of ours holds classes of torch modules and three short functions. So what it may say is a short list:
-these imports, these functions of torch, no other name of a module, no name that begins with an underscore but
-`__init__`. Whatever passes can compute with tensors and read one weights file, and nothing else.
+A file of ours holds classes of torch modules and two short functions. So what it may say is a short list: these
+imports, the functions of torch that our files use, no other name of a module, no name that begins with an underscore
+but `__init__`. Whatever passes can compute with tensors and read one weights file, and nothing else.
 """
 
 from __future__ import annotations
@@ -10,8 +10,13 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import nn
+
+from search_space.export.python import HELPERS
 
 IMPORTS = {
     "import torch",
@@ -20,28 +25,13 @@ IMPORTS = {
     "from safetensors.torch import load_file",
     "from __future__ import annotations",
 }
-TORCH = {"Tensor", "arange", "cat", "empty", "flatten", "int64", "ones", "ones_like", "tensor"}
-FUNCTIONAL = {"avg_pool2d", "conv2d", "max_pool2d", "pad"}
 MODULES = {name for name, value in vars(nn).items() if inspect.isclass(value)}
-NAMES = {"float", "str", "len", "max", "range", "super", "tuple", "bool", "int", "zip", "enumerate"}
-ATTRIBUTES = {
-    "append",
-    "bernoulli_",
-    "copy_",
-    "device",
-    "dtype",
-    "eval",
-    "fill_",
-    "float",
-    "forward",
-    "index_select",
-    "load_state_dict",
-    "register_buffer",
-    "reset_buffers",
-    "reshape",
-    "shape",
-    "transpose",
-}
+# What the writers themselves say; the copied helpers add what they say.
+TORCH = {"Tensor", "cat", "flatten", "tensor"}
+FUNCTIONAL = {"pad"}
+NAMES = {"enumerate", "float", "range", "str", "super", "tuple", "zip"}
+ATTRIBUTES = {"append", "eval", "float", "load_state_dict", "shape"}
+DECORATOR = "torch.no_grad()"
 _STATEMENTS = (
     ast.Import,
     ast.ImportFrom,
@@ -92,6 +82,31 @@ def _defined(tree: ast.Module) -> set[str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """What a file may say."""
+
+    of: Mapping[str, set[str]]  # attributes of the modules `torch`, `F` and `nn`
+    attributes: set[str]  # of anything else
+    names: set[str]  # of Python's own functions
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> _Vocabulary:
+    """Returns the words of the writers, and of the helpers that are copied into files."""
+    words = _Vocabulary(
+        {"torch": set(TORCH), "F": set(FUNCTIONAL), "nn": set(MODULES)}, set(ATTRIBUTES), set(NAMES)
+    )
+    for helper in HELPERS:
+        for node in ast.walk(ast.parse(inspect.getsource(helper))):
+            if isinstance(node, ast.Attribute) and not _hidden(node.attr):
+                root = node.value.id if isinstance(node.value, ast.Name) else ""
+                words.of.get(root, words.attributes).add(node.attr)
+            if isinstance(node, ast.Name) and node.id in vars(builtins):
+                words.names.add(node.id)
+    return words
+
+
 def _check(node: ast.AST, defined: set[str]) -> None:
     if isinstance(node, ast.stmt) and not isinstance(node, _STATEMENTS):
         _refuse(node)
@@ -99,18 +114,24 @@ def _check(node: ast.AST, defined: set[str]) -> None:
         _refuse(node)
     if isinstance(node, ast.Import | ast.ImportFrom) and ast.unparse(node) not in IMPORTS:
         _refuse(node)
-    if isinstance(node, ast.ClassDef | ast.FunctionDef) and (node.decorator_list or _hidden(node.name)):
-        _refuse(node)
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        if _hidden(node.name) or not {ast.unparse(each) for each in node.decorator_list} <= {DECORATOR}:
+            _refuse(node)
     if isinstance(node, ast.ClassDef) and (node.keywords or not set(map(ast.unparse, node.bases)) <= _BASES):
         _refuse(node)
     if isinstance(node, ast.arg | ast.keyword) and _hidden(node.arg or ""):
         _refuse(node)
-    if isinstance(node, ast.Name) and (
-        _hidden(node.id) or node.id not in NAMES | _MODULE_NAMES | {"load_file", "_"} | defined
-    ):
+    if isinstance(node, ast.Name) and not _may_be_read(node.id, defined):
         _refuse(node)
     if isinstance(node, ast.Attribute) and not _may_be_named(node):
         _refuse(node)
+
+
+def _may_be_read(name: str, defined: set[str]) -> bool:
+    words = _vocabulary()
+    return not _hidden(name) and (
+        name in words.names or name in words.of or name in ("load_file", "_") or name in defined
+    )
 
 
 def _may_be_named(node: ast.Attribute) -> bool:
@@ -119,15 +140,11 @@ def _may_be_named(node: ast.Attribute) -> bool:
         return ast.unparse(node.value) == "super()"
     if _hidden(node.attr):
         return False
-    if isinstance(node.value, ast.Name) and node.value.id in _ALLOWED:
-        return node.attr in _ALLOWED[node.value.id]
-    if isinstance(node.value, ast.Name) and node.value.id == "self":
-        return True
-    return node.attr in ATTRIBUTES
+    words = _vocabulary()
+    root = node.value.id if isinstance(node.value, ast.Name) else ""
+    return root == "self" or node.attr in words.of.get(root, words.attributes)
 
 
-_ALLOWED = {"torch": TORCH, "F": FUNCTIONAL, "nn": MODULES}
-_MODULE_NAMES = set(_ALLOWED)
 _BASES = {"nn.Module", "nn.Conv2d"}
 
 

@@ -165,8 +165,10 @@ def _gather(sheet: Sheet, op: operators.Gather, use: Use) -> str:
 
 
 def _learned_group_conv(sheet: Sheet, op: operators.LearnedGroupConv, use: Use) -> str:
-    kept = sheet.tensors[f"{use.name}.weight"] * sheet.tensors[f"{use.name}.mask"]
-    return sheet.add("Conv", use.name, [use.inputs[0], sheet.constant(f"{use.name}.weight", kept)])
+    weight, kept = sheet.tensors[f"{use.name}.weight"], sheet.tensors[f"{use.name}.kept"]
+    grouped = weight.reshape(op.groups, -1, kept.shape[1]) * kept[:, None]
+    constant = sheet.constant(f"{use.name}.weight", grouped.reshape(weight.shape))
+    return sheet.add("Conv", use.name, [use.inputs[0], constant])
 
 
 def _pad_channels(sheet: Sheet, op: operators.PadChannels, use: Use) -> str:

@@ -73,12 +73,15 @@ def _constants(preprocessing: Preprocessing | None) -> list[str]:
 
 
 def _literal(value: float | str) -> str:
-    """Returns a value as Python source; a text in double quotes, whatever it holds."""
-    return repr(value) if not isinstance(value, str) else f'"{"".join(map(_character, value))}"'
+    """Returns a value as Python source; a text in the quotes that formatters choose, whatever it holds."""
+    if not isinstance(value, str):
+        return repr(value)
+    quote = '"' if value.count('"') <= value.count("'") else "'"
+    return quote + "".join(_escaped(character, quote) for character in value) + quote
 
 
-def _character(character: str) -> str:
-    if character in '"\\':
+def _escaped(character: str, quote: str) -> str:
+    if character in (quote, "\\"):
         return f"\\{character}"
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
