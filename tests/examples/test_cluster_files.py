@@ -1,0 +1,47 @@
+"""The example files for clusters: read by those who will read them, as far as that goes without a cloud."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+from nas.settings import load_settings
+
+FOLDER = Path(__file__).parents[2] / "examples" / "cluster"
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.name)
+def test_settings_are_settings(path: Path) -> None:
+    assert load_settings(path).search.study
+
+
+def test_ray_accepts_its_cluster_file() -> None:
+    config = read("ray_up.yaml")
+    validate_config(prepare_config(config))
+
+
+@pytest.mark.parametrize("key", ["head_start_ray_commands", "worker_start_ray_commands"])
+def test_every_ray_is_started_with_a_token_and_without_statistics(key: str) -> None:
+    [start] = [command for command in read("ray_up.yaml")[key] if "ray start" in command]
+    assert "RAY_AUTH_MODE=token" in start and "RAY_USAGE_STATS_ENABLED=0" in start
+
+
+def test_kubernetes_runs_the_version_that_is_tested_and_every_pod_has_the_token() -> None:
+    config = read("kuberay.yaml")
+    assert (config["apiVersion"], config["kind"]) == ("ray.io/v1", "RayCluster")
+    assert config["spec"]["rayVersion"] == version("ray")
+    groups = [config["spec"]["headGroupSpec"], *config["spec"]["workerGroupSpecs"]]
+    for container in (one for group in groups for one in group["template"]["spec"]["containers"]):
+        environment = {entry["name"]: entry for entry in container["env"]}
+        assert environment["RAY_AUTH_MODE"]["value"] == "token"
+        assert "secretKeyRef" in environment["RAY_AUTH_TOKEN"]["valueFrom"]
+        assert not any(name.startswith(("NAS_STORAGE", "PG")) for name in environment)
