@@ -135,7 +135,7 @@ def _shell(site: Site) -> Component:
                                 type="button",
                                 className="plain",
                                 **data(theme_switch="1"),
-                                **aria(label="Switch between light and dark"),
+                                **aria(label="Theme: switch between light and dark"),
                             ),
                         ],
                         className="links",

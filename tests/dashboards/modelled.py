@@ -80,9 +80,9 @@ def settings(folder: Path, study: str = "digits", trials: int = 120, **changes: 
     )
 
 
-def run_everything(folder: Path) -> None:
+def run_everything(folder: Path, trials: int = 120) -> None:
     """Searches, fits and grows."""
-    chosen = settings(folder)
+    chosen = settings(folder, trials=trials)
     search(chosen, evaluator=Modelled())
     at = {"storage": chosen.search.storage, "evaluator": Modelled(may_fail=False)}
     fit("digits", changes=lambda old: chosen, **at)

@@ -1,0 +1,320 @@
+"""The dashboard in a real Chromium: against a search in progress, a finished family, and a large study."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from dashboards.reader import Reader
+from dashboards.server import Address, Server
+from dashboards.site import Site
+from nas.cli.dashboard import exports
+from nas.cli.printing import Printer
+from nas.cli.session import Session
+from nas.exporting.packaging import verify
+from runs import Outcome, Store, TrialState, open_store
+from tests.dashboards.modelled import HOSTILE, run_everything
+from tests.dashboards.synthetic import write_large_study
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parent / "assets" / "axe.min.js"
+LARGE = 30_000
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
+# Without a GPU, WebGL is drawn in software; in a container Chromium cannot make its sandbox.
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+@dataclass
+class House:
+    """A served storage, and the ids of its studies by name."""
+
+    server: Server
+    store: Store
+    studies: dict[str, int]
+    folder: Path
+
+    def at(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server.port}{path}"
+
+
+@dataclass
+class Visit:
+    """A page with what it complained of, and what it asked of others."""
+
+    page: Page
+    house: House
+    complaints: list[str] = field(default_factory=list)
+
+    def go(self, path: str, *, until: str = "#main > *:not(.loading)") -> Page:
+        self.page.goto(self.house.at(path))
+        self.page.wait_for_selector(until, timeout=PATIENCE_MS)
+        return self.page
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    run_everything(folder, trials=30)
+    url = f"sqlite:///{folder / 'nas.db'}"
+    command = [sys.executable, "-m", "tests.dashboards.modelled", str(folder), "5000", "0.3"]
+    searching = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    store = open_store(url)
+    write_large_study(store, num_trials=LARGE)
+    gone = store.create_study("gone", directions=["maximize"], seed=0, space={}, settings={})
+    store.finish([Outcome(store.begin(gone.id)[0], TrialState.COMPLETE, (0.5,))])
+    formats, exporter = exports(Session(Printer(quiet=True), flags={"storage": url}))
+    server = Server(Site(Reader(store), formats=formats, exporter=exporter), Address(port=0))
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        names = {study.name: study.id for study in store.studies()}
+        while "live" not in names:  # the search is on its way
+            assert searching.poll() is None
+            names = {study.name: study.id for study in store.studies()}
+        yield House(server, store, names, folder)
+    finally:
+        server.close()
+        thread.join()
+        store.close()
+        os.kill(searching.pid, signal.SIGKILL)
+        searching.wait()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser, house: House) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = opened.new_page()
+    page.goto(house.server.url)
+    page.wait_for_selector(".studies", timeout=PATIENCE_MS)
+    page.close()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def visit(context: BrowserContext, house: House) -> Iterator[Visit]:
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    visiting = Visit(page, house)
+    bad = visiting.complaints
+    page.on("console", lambda said: bad.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: bad.append(str(error)))
+    page.on("request", lambda asked: None if _is_ours(asked.url) else bad.append(f"asked {asked.url}"))
+    yield visiting
+    assert [one for one in bad if "GPU stall" not in one and "net::ERR_ABORTED" not in one] == []
+    assert page.title() != "owned"
+
+
+def _is_ours(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+
+
+def digests(house: House) -> list[str]:
+    found = [trial.digest for trial in house.store.trials(house.studies["digits"]) if trial.digest]
+    return list(dict.fromkeys(found))
+
+
+def pages(house: House) -> dict[str, str]:
+    digits, first, second = house.studies["digits"], *digests(house)[:2]
+    failed = next(t.number for t in house.store.trials(digits) if t.state is TrialState.FAILED)
+    return {
+        "studies": "/",
+        "search": f"/s/{digits}",
+        "trials": f"/s/{digits}/trials",
+        "trial": f"/s/{digits}/trials/0",
+        "failed": f"/s/{digits}/trials/{failed}",
+        "architecture": f"/a/{first}",
+        "comparison": f"/compare/{first}/{second}",
+        "scaling": f"/s/{digits}/scaling",
+        "family": f"/s/{digits}/family",
+        "workers": f"/s/{digits}/workers",
+        "missing": "/s/9999",
+    }
+
+
+def test_nobody_sees_anything_without_the_token(browser: Browser, house: House) -> None:
+    page = browser.new_page()
+    answer = page.goto(house.at("/"))
+    assert answer is not None and answer.status == 401
+    expect(page.get_by_role("heading")).to_have_text("A token is needed")
+    page.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "studies",
+        "search",
+        "trials",
+        "trial",
+        "failed",
+        "architecture",
+        "comparison",
+        "scaling",
+        "family",
+        "workers",
+        "missing",
+    ],
+)
+def test_every_page_is_quiet_accessible_and_fits_a_phone(visit: Visit, name: str) -> None:
+    page = visit.go(pages(visit.house)[name])
+    page.wait_for_function(
+        "document.querySelectorAll('.js-plotly-plot').length >= document.querySelectorAll('.dash-graph').length"
+    )
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    options = "{resultTypes: ['violations'], rules: {region: {enabled: false}}}"
+    found = page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
+    serious = [
+        (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0].get("failureSummary", "")[:300])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_running_search_is_seen_to_move_without_a_reload(visit: Visit) -> None:
+    page = visit.go(f"/s/{visit.house.studies['live']}", until=".tile")
+    page.evaluate("window.untouched = true")
+    before = page.locator(".tile-value").nth(1).inner_text()
+    expect(page.locator(".tile-value").nth(1)).not_to_have_text(before)
+    points = "document.querySelector('#pareto .js-plotly-plot')?.data?.[0]?.x?.length ?? 0"
+    drawn = page.evaluate(points)
+    page.wait_for_function(f"({points}) > {drawn}")
+    assert page.evaluate("window.untouched")
+
+
+def test_another_weight_changes_the_winner_at_once(visit: Visit) -> None:
+    page = visit.go(f"/s/{visit.house.studies['digits']}", until="#search-winner")
+    before = page.locator("#search-winners").inner_text()
+    handle = page.locator("#reward-weight").get_by_role("slider")
+    handle.focus()
+    handle.press("Home")
+    expect(page.locator("#search-equation")).to_contain_text("^-0.5")
+    assert page.locator("#search-winners").inner_text() != before
+    page.get_by_role("button", name="Back to the study's own").click()
+    expect(page.locator("#search-equation")).to_contain_text("^-0.07")
+
+
+def test_a_large_study_is_drawn_and_its_pixels_are_there(visit: Visit) -> None:
+    page = visit.go(f"/s/{visit.house.studies['large']}", until="#pareto canvas")
+    page.wait_for_timeout(1_000)
+    assert page.get_by_text("WebGL is not supported").count() == 0
+    image = page.locator("#pareto").screenshot()
+    count = page.evaluate(
+        """async (bytes) => {
+            const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)], {type: "image/png"}));
+            const canvas = new OffscreenCanvas(bitmap.width, bitmap.height), pen = canvas.getContext("2d");
+            pen.drawImage(bitmap, 0, 0);
+            const data = pen.getImageData(0, 0, bitmap.width, bitmap.height).data, colours = new Set();
+            for (let i = 0; i < data.length; i += 4) colours.add(data[i] << 16 | data[i + 1] << 8 | data[i + 2]);
+            return colours.size;
+        }""",
+        list(image),
+    )
+    assert count > 500  # a cloud coloured by time; an empty chart has a few dozen colours
+
+
+def test_the_grid_sorts_filters_and_opens_a_trial(visit: Visit) -> None:
+    large = visit.house.studies["large"]
+    page = visit.go(f"/s/{large}/trials", until=".ag-row")
+    count = page.locator("#trials-count")
+    expect(count).to_have_text(f"{LARGE:,} of {LARGE:,} trials")
+    page.get_by_label("failed").check()
+    expect(count).not_to_have_text(f"{LARGE:,} of {LARGE:,} trials")
+    page.get_by_label("failed").uncheck()
+    expect(count).to_have_text(f"{LARGE:,} of {LARGE:,} trials")
+    page.locator("#trials-search").fill("12345")
+    expect(count).to_have_text(f"1 of {LARGE:,} trials")
+    page.locator(".ag-row [col-id=number]", has_text="12345").click()
+    page.get_by_role("link", name="Open trial 12345").click()
+    expect(page).to_have_url(visit.house.at(f"/s/{large}/trials/12345"))
+    expect(page.locator(".trial-title")).to_contain_text("Trial 12345")
+
+
+def test_two_networks_are_compared_from_the_page_of_one(visit: Visit) -> None:
+    first, second = digests(visit.house)[:2]
+    page = visit.go(f"/a/{first}", until="#compare-with")
+    page.locator("#compare-with").fill(second[:16])
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#main")).to_contain_text("what differs is marked")
+    assert page.locator(".different").count() > 0
+
+
+def test_an_export_is_downloaded_and_verifies(visit: Visit, tmp_path: Path) -> None:
+    page = visit.go(f"/s/{visit.house.studies['digits']}/trials/0", until="button:has-text('json')")
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="json", exact=True).click()
+    content = Path(downloading.value.path()).read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path)
+    [folder] = [path.parent for path in tmp_path.rglob("MANIFEST.json")]
+    verify(folder)
+
+
+def test_a_chart_is_saved_as_svg_and_its_data_as_csv(visit: Visit) -> None:
+    page = visit.go(f"/s/{visit.house.studies['digits']}", until="#climb .main-svg")
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Save Best so far as SVG").click()
+    assert Path(downloading.value.path()).read_text(encoding="utf-8").startswith("<svg")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Save the data of Best so far as CSV").click()
+    assert Path(downloading.value.path()).read_text(encoding="utf-8").startswith("rank,trial,best")
+
+
+def test_a_hostile_error_is_text_and_nothing_else(visit: Visit) -> None:
+    page = visit.go(pages(visit.house)["failed"], until=".trace")
+    assert HOSTILE.partition("\u202e")[0] in page.locator("#main").inner_text()
+    assert "\u202e" not in page.locator("#main").inner_text()
+    assert page.locator("img[src='x']").count() == 0
+
+
+def test_a_study_that_is_deleted_while_it_is_looked_at_says_so(visit: Visit) -> None:
+    page = visit.go(f"/s/{visit.house.studies['gone']}", until=".tile")
+    visit.house.store.delete_study(visit.house.studies["gone"])
+    expect(page.locator("#banner")).to_contain_text("deleted")
+
+
+def test_the_theme_is_switched_and_kept(visit: Visit) -> None:
+    page = visit.go("/", until=".studies")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Theme: switch between light and dark").click()
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    page.wait_for_selector(".studies")
+    assert page.evaluate(ground) == dark
+
+
+def test_the_keyboard_reaches_the_content_past_the_header(visit: Visit) -> None:
+    page = visit.go("/", until=".studies")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert re.search(r"/s/\d+$", page.evaluate("document.activeElement.href"))
