@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from runs.copy import Copied, copy_from_optuna, copy_study, copy_to_optuna, optuna_storage
 from runs.errors import BadStorage, StorageUnreachable, StudyExists, StudyMissing
 from runs.store import Store, open_store
+from tests.fakes.ledgers import write_study
 
 NAME = "digits"
 START = datetime(2026, 3, 29, 1, 59, 59, 123_456)
@@ -226,6 +227,8 @@ def test_a_search_begun_in_plain_optuna_goes_on_in_the_ledger(store: Store, url:
 def test_a_study_that_is_not_there_is_named(store: Store, journal: str) -> None:
     with pytest.raises(StudyMissing, match="'absent'"):
         copy_to_optuna(store, "absent", journal)
+    assert not Path(journal).exists(), "no target is made for nothing"
+    Path(journal).touch()
     with pytest.raises(StudyMissing, match="'absent'"):
         copy_from_optuna(store, "absent", journal)
 
@@ -267,3 +270,16 @@ def test_an_unreachable_database_is_an_error_without_its_password(store: Store) 
         copy_from_optuna(store, NAME, "postgresql://ada:hunter2@127.0.0.1:1/nas")
     assert "hunter2" not in str(error.value)
     assert "127.0.0.1" in str(error.value)
+
+
+def test_what_optuna_has_no_place_for_goes_along_and_does_not_come_back(store: Store, url: str) -> None:
+    known = write_study(store, "measured")
+    copy_to_optuna(store, "measured", url)
+    with optuna_storage(url, must_exist=True) as stock:
+        trials = stock.get_all_trials(stock.get_study_id_from_name("measured"))
+    first = next(trial for trial in store.trials(known.id) if trial.number == 0)
+    attributes = trials[0].user_attrs
+    assert attributes["nas:digest"] == first.digest and attributes["nas:accuracy"] == 0.8
+    assert attributes["nas:macs"] == first.costs["macs"] and attributes["nas:params"] == first.costs["params"]
+    copy_from_optuna(store, "measured", url, target_name="back")
+    assert all(not trial.user_attrs for trial in store.trials(store.study("back").id))
