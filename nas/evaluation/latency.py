@@ -42,20 +42,21 @@ def latency(module: nn.Module, *, resolution: int, input_channels: int, batch_si
         return latencies({"": run})[""]
 
 
-def latencies(passes: Mapping[str, Pass]) -> dict[str, Latency]:
+def latencies(passes: Mapping[str, Pass], *, seconds: float = _SECONDS) -> dict[str, Latency]:
     """Returns the times of several passes, taken in turns, so that other work on the machine meets all alike.
 
     Args:
         passes: by name, at least one.
+        seconds: of measuring each, within the bounds on runs.
     """
     with torch.inference_mode():
         for run in passes.values():
             for _ in range(_NUM_WARMUP):
                 _timed_ms(run)
         times: dict[str, list[float]] = {name: [] for name in passes}
-        while any(_wants_more(taken) for taken in times.values()):
+        while any(_wants_more(taken, seconds) for taken in times.values()):
             for name, run in passes.items():
-                if _wants_more(times[name]):
+                if _wants_more(times[name], seconds):
                     times[name].append(_timed_ms(run))
     return {name: _summary(taken) for name, taken in times.items()}
 
@@ -91,8 +92,8 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _wants_more(times: list[float]) -> bool:
-    return len(times) < _MIN_RUNS or (len(times) < _MAX_RUNS and sum(times) < _SECONDS * 1e3)
+def _wants_more(times: list[float], seconds: float) -> bool:
+    return len(times) < _MIN_RUNS or (len(times) < _MAX_RUNS and sum(times) < seconds * 1e3)
 
 
 def _summary(times: list[float]) -> Latency:

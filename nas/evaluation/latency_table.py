@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nas.evaluation.latency import Pass, latency, one_thread
+from nas.evaluation.latency import Pass, forward_pass, latencies, one_thread
 from search_space import Architecture, SearchSpace, lower
 from search_space.build import build
 from search_space.graph import Graph, Node
@@ -34,7 +34,7 @@ NUM_PROBES, PATIENCE = (
     500,
 )  # random networks whose operators are collected; stop after so many without new
 _NUM_WARMUP, _MIN_RUNS, _MAX_SECONDS = 3, 10, 0.01
-MAX_TABLE_BYTES = 64 << 20
+_NETWORK_SECONDS = 0.2
 
 
 class LatencyError(ValueError):
@@ -213,7 +213,9 @@ def _network_ms(architecture: Architecture, device: str, batch_size: int) -> flo
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     side, channels = architecture.resolution, architecture.input_channels
-    return latency(module, resolution=side, input_channels=channels, batch_size=batch_size).low_ms
+    run = forward_pass(module, (batch_size, channels, side, side))
+    with one_thread():
+        return latencies({"": run}, seconds=_NETWORK_SECONDS)[""].low_ms
 
 
 def _operator_ms(operator: Operator, shapes: Sequence[Shape], *, device: str, batch_size: int) -> float:

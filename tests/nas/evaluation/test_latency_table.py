@@ -1,0 +1,63 @@
+"""A table of latencies covers its space, is read back as it was written, and says how wrong it is."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nas.evaluation.latency_table import (
+    LatencyError,
+    LatencyTable,
+    TableError,
+    latency_table,
+    operators_of,
+    summed_ms,
+    table_error,
+)
+from search_space import reference
+from tests.fakes.searches import Tiny
+
+SPACE = Tiny(resolution=8, num_classes=3)
+ERROR = TableError(2, 0.1, 0.2, 1.0)
+
+
+def test_every_operator_of_the_space_is_found() -> None:
+    found = operators_of(SPACE, np.random.default_rng(0))
+    times = dict.fromkeys(found, 1.0)
+    for point in SPACE.points():
+        assert summed_ms(SPACE.decode(point), times) >= 5.0
+
+
+def test_a_table_predicts_every_network_and_survives_a_file() -> None:
+    table = latency_table(SPACE)
+    again = LatencyTable.from_json(table.to_json())
+    assert again == table and table.error.num_networks == 12
+    predicted = [table.latency_ms(SPACE.decode(point)) for point in SPACE.points()]
+    assert min(predicted) >= 0.0 and max(predicted) > 0.0
+
+
+def test_the_prediction_is_the_line_at_the_sum() -> None:
+    network = SPACE.decode((0, 0, 0))
+    times = dict.fromkeys(operators_of(SPACE, np.random.default_rng(0)), 0.5)
+    table = LatencyTable("here", 1, {}, times, slope=2.0, intercept_ms=1.0, error=ERROR)
+    assert table.latency_ms(network) == pytest.approx(1.0 + 2.0 * summed_ms(network, times))
+
+
+def test_a_network_of_another_space_is_refused() -> None:
+    table = LatencyTable("here", 1, {}, {}, slope=1.0, intercept_ms=0.0, error=ERROR)
+    with pytest.raises(LatencyError, match=r"every operator of a network, got none for stem\.conv"):
+        table.latency_ms(reference("mnasnet_small"))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', json.dumps({"format": 1, "times_ms": 3})])
+def test_another_file_is_refused(text: str) -> None:
+    with pytest.raises(LatencyError, match="must be what `nas latency table` wrote"):
+        LatencyTable.from_json(text)
+
+
+def test_errors_are_shares_of_the_measurement() -> None:
+    error = table_error(np.array([1.1, 2.0, 2.7]), np.array([1.0, 2.0, 3.0]))
+    assert (error.mean_share, error.max_share) == (pytest.approx(0.2 / 3), pytest.approx(0.1))
+    assert error.rank_correlation == pytest.approx(1.0)

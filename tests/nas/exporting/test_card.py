@@ -1,0 +1,88 @@
+"""The model card says where a network is from, how good it is, what it costs, and how to make it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import yaml
+
+from nas.exporting.card import hub_header, markdown, model_card, training_command
+from nas.exporting.network import network_of
+from nas.exporting.subjects import Subject
+from nas.settings import make_settings
+from search_space import cost
+from tests.nas.exporting.conftest import NETWORK, Exported
+
+
+def _lineage(**more: Any) -> dict[str, Any]:
+    tables = {"search": {"target": "2M", "trials": 5, "study": "s"}, "data": {"resolution": 8}}
+    return {
+        "study": "s",
+        "trial": 3,
+        "settings": make_settings(tables).model_dump(),
+        "metrics": {"accuracy": 0.9, "latency_ms": 1.5},
+        "recipe": {"optimizer": "sgd"},
+        "fingerprint": "f" * 64,
+        "seed": 7,
+        **more,
+    }
+
+
+def test_costs_and_accuracies_are_those_that_were_measured(exported: Exported) -> None:
+    card = json.loads((exported.folder / "card.json").read_text())
+    assert card["costs"]["macs"] == cost(NETWORK).macs and card["digest"] == NETWORK.digest
+    [measured] = card["accuracy"]
+    assert measured["num_images"] == 270 and measured["low"] < measured["value"] < measured["high"]
+    assert {one["path"] for one in card["exports"]} == {check.path for check in exported.manifest.checks}
+    assert card["data"]["splits"] == {"train": 1078, "validation": 360, "test": 359}
+
+
+def test_the_hubs_header_is_yaml_whatever_the_names_hold(exported: Exported) -> None:
+    text = (exported.folder / "hf/README.md").read_text()
+    header = yaml.safe_load(text.split("---\n")[1])
+    [result] = header["model-index"][0]["results"]
+    assert result["metrics"][0]["type"] == "accuracy" and header["pipeline_tag"] == "image-classification"
+    card = json.loads((exported.folder / "card.json").read_text())
+    card["name"] = card["data"]["name"] = '": {}\n- injected: *x'
+    again = yaml.safe_load(hub_header(card).split("---\n")[1])
+    assert again["model-index"][0]["name"] == card["name"]
+
+
+def test_a_trials_card_has_its_lineage_and_the_command_that_made_it(subject: Subject) -> None:
+    found = dataclasses.replace(subject, lineage=_lineage())
+    card = model_card(found, network_of(found), None, ())
+    assert card["origin"]["study"] == "s" and card["costs"]["latency_ms"] == 1.5
+    assert card["accuracy"][0] == {
+        "split": "validation, by the search",
+        "value": 0.9,
+        "low": None,
+        "high": None,
+        "num_images": None,
+    }
+    assert card[
+        "command"
+    ] == "nas search --study s --data digits --resolution 8 --target 2e+06 --trials 5" or (
+        card["command"] == "nas search --study s --resolution 8 --target 2e+06 --trials 5"
+    )
+    text = markdown(card)
+    assert "study `s`, trial 3" in text and card["command"] in text and card["scaling"] is None
+
+
+def test_a_member_of_a_family_says_its_rule(subject: Subject) -> None:
+    choices = {"rule": "compound", "size": "phi 1", "fit": "id", "width": 1.2, "repeat": 7}
+    found = dataclasses.replace(subject, lineage=_lineage(choices=choices))
+    card = model_card(found, network_of(found), None, ())
+    assert card["scaling"]["rule"] == "compound" and "repeat" not in card["scaling"]
+    assert "## Scaling" in markdown(card)
+
+
+def test_a_study_that_nobody_searched_has_no_command() -> None:
+    assert training_command({}) is None
+    assert training_command({"settings": {"fingerprint": "x"}}) is None
+
+
+def test_text_from_the_ledger_cannot_become_markup(subject: Subject) -> None:
+    found = dataclasses.replace(subject, lineage=_lineage(recipe={"a": "<script>|x"}))
+    assert "<script>" not in markdown(model_card(found, network_of(found), None, ()))
