@@ -17,7 +17,7 @@ from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Task
 from nas.stages import outcomes
 from nas.stages.budget import num_paid
 from nas.stages.history import History
-from nas.stages.proposals import Proposal, Source, evaluation_key
+from nas.stages.proposals import ClaimLost, Proposal, Source, evaluation_key
 from nas.stages.rules import Ending, Rules
 from runs import Claim, EvaluationKey, Outcome, Start, Store, StudyRecord, TrialState
 from runs import Progress as Step
@@ -136,7 +136,10 @@ class Driver:
             if not claims:
                 return
             for claim in claims:
-                self._place(claim)
+                try:
+                    self._place(claim)
+                except ClaimLost as loss:  # we stood still for too long; whoever has it now goes on
+                    logger.warning("%s", loss)
             self._flush()
             self._beat()
 

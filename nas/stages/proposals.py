@@ -36,6 +36,10 @@ class Proposal:
     recipe: Recipe | None = None
 
 
+class ClaimLost(Exception):
+    """A trial was taken over by another driver before this one had said what it would measure."""
+
+
 class Source(Protocol):
     """Where a driver's work comes from.
 
@@ -49,7 +53,7 @@ class Source(Protocol):
         ...
 
     def propose(self, claim: Claim) -> Proposal:
-        """Returns the work of the claimed trial."""
+        """Returns the work of the claimed trial. Raises ClaimLost when another driver has it by now."""
         ...
 
 
@@ -72,7 +76,7 @@ class SampledSource:
         self._space = space
         self._fidelity = fidelity
         self._seed = study.seed or 0
-        self._storage, self._sampler = store.optuna, sampler
+        self._storage, self._sampler, self._holdings = store.optuna, sampler, store.holdings
         self._study = optuna.load_study(study_name=study.name, storage=store.optuna, sampler=sampler)
         self._distributions = {
             choice.name: CategoricalDistribution(choice.options) for choice in space.choices
@@ -105,6 +109,8 @@ class SampledSource:
             elif name not in values:
                 values[name] = self._sampler.sample_independent(study, trial, name, distribution)
         chosen = {name: values[name] for name in self._distributions}
+        if trial_id not in self._holdings.claims:  # reading the history has shown that it is another's
+            raise ClaimLost(f"trial {trial.number} went to another driver")
         self._storage.set_trial_params(trial_id, chosen, self._texts)
         return chosen
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import pytest
 
-from runs import open_store
+from nas.settings import Fidelity
+from nas.stages.proposals import ClaimLost, SampledSource
+from nas.strategies.registry import make_sampler
+from runs import Store, open_store
+from runs.database import Clock
 from tests.fakes.drivers import driving, heal
 from tests.fakes.histories import proven
+from tests.fakes.ledger_driver import REWARD, SPACE
 
 pytestmark = pytest.mark.faults
 
@@ -38,6 +44,27 @@ def test_a_second_driver_is_told_who_has_the_study_and_takes_it_when_that_one_ha
         first.kill(signal.SIGKILL)
         first.end()
     heal(url, len(first.history.accepted) + 2, [first.history], exclusive=True)
+
+
+def test_a_trial_that_another_driver_took_over_before_it_had_choices_is_let_go() -> None:
+    """As when a driver is stopped for longer than its lease while its sampler thinks."""
+    now = [1_000.0]
+    with open_store("sqlite://", lease_s=1.0, clock=Clock(lambda: now[0])) as first:
+        study = first.create_study(
+            "s", directions=REWARD.directions, seed=0, space=SPACE.describe(), settings={}
+        )
+        sampler = make_sampler("random", seed=0, space=SPACE, reward=REWARD, num_trials=4)
+        source = SampledSource(first, study, SPACE, sampler, Fidelity(epochs=1))
+        [late] = first.begin(study.id)
+        second = Store(first.database, lease_s=1.0)
+        second.tenant = replace(second.tenant, watch=None)
+        now[0] += 2.0
+        taken = second.reclaim(study.id)
+        assert taken is not None and taken.trial_id == late.trial_id
+        with pytest.raises(ClaimLost):
+            source.propose(late)
+        assert not first.trial(late.trial_id).choices, "nothing was written into the other's trial"
+        assert first.check() == []
 
 
 @pytest.mark.long_faults
