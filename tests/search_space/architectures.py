@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
-from search_space import Architecture, Conventions, Stage
+from search_space import Architecture, Auxiliary, Conventions, Stage
 from search_space.blocks import (
+    AuxiliaryClassifierOptions,
     ClassifierOptions,
     CondenseOptions,
     ConvOptions,
@@ -84,9 +86,11 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
         groups=st.sampled_from((1, 2)),
         strided=st.sampled_from(("3x3", "1x1")),
         preactivation=st.booleans(),
-        shortcut=st.sampled_from(("projection", "projection3x3")),
+        shortcut=st.sampled_from(("projection", "projection3x3", "padding", "pooled_padding")),
         bias=st.booleans(),
+        dropout=st.booleans(),
         squeeze=SQUEEZES,
+        first_share=st.sampled_from((0.5, 1.0)),
     ),
     "inception": st.builds(
         InceptionOptions,
@@ -100,7 +104,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
         norm=st.booleans(),
     ),
     "shuffle": st.builds(
-        ShuffleOptions, groups=st.sampled_from((1, 2)), first_grouped=st.booleans(), squeeze=SQUEEZES
+        ShuffleOptions, groups=st.sampled_from((1, 2, 3)), first_grouped=st.booleans(), squeeze=SQUEEZES
     ),
     "shuffle_v2": st.builds(
         ShuffleV2Options, shortcut=st.just("half"), residual=st.booleans(), squeeze=SQUEEZES
@@ -120,6 +124,20 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
         local_response_norm=st.booleans(),
     ),
 }
+STEMS = st.builds(
+    StemOptions,
+    kernel=KERNELS,
+    activation=KINDS,
+    norm=st.booleans(),
+    before=st.sampled_from(((), (8,), (4, 12))),
+    pool=st.sampled_from(("none", "padded", "ceil")),
+)
+AUXILIARIES = st.builds(
+    AuxiliaryClassifierOptions,
+    hidden=st.sampled_from((8, 24)),
+    norm=st.booleans(),
+    adaptive=st.booleans(),
+)
 CONVENTIONS = st.builds(
     Conventions, padding=st.sampled_from(("symmetric", "same")), norm_eps=st.sampled_from((1e-5, 1e-3))
 )
@@ -155,7 +173,7 @@ def _stages(draw: st.DrawFn) -> Sequence[Stage]:
 @st.composite
 def plain(draw: st.DrawFn) -> Architecture:
     """Architectures whose blocks pass one map."""
-    stem = Stage("stem", 1, 8 if draw(st.booleans()) else 16, draw(st.sampled_from((1, 2))), StemOptions())
+    stem = Stage("stem", 1, draw(st.sampled_from((8, 16))), draw(st.sampled_from((1, 2))), draw(STEMS))
     return Architecture(
         resolution=draw(st.integers(33, 48)),
         stem=stem,
@@ -194,6 +212,15 @@ def carrying(draw: st.DrawFn) -> Architecture:
     )
 
 
+@st.composite
+def helped(draw: st.DrawFn) -> Architecture:
+    """Architectures with auxiliary classifiers."""
+    network = draw(plain().filter(lambda network: network.stages))
+    after = draw(st.lists(st.integers(0, len(network.stages) - 1), min_size=1, max_size=2))
+    head = Stage("auxiliary_classifier", 1, draw(WIDTHS), options=draw(AUXILIARIES))
+    return replace(network, auxiliary=tuple(Auxiliary(index, head) for index in after))
+
+
 def architectures() -> st.SearchStrategy[Architecture]:
-    """Architectures of every block at random sizes."""
+    """Architectures of every block at random sizes, with one vector of scores."""
     return plain() | carrying()

@@ -9,6 +9,7 @@ from functools import reduce
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from search_space import (
@@ -24,38 +25,51 @@ from search_space import (
     reference_names,
     stage_cost,
 )
-from search_space.blocks import ClassifierOptions, ConvOptions
+from search_space.blocks import BLOCKS, ClassifierOptions, ConvOptions
 from search_space.build import build
 from search_space.cost import graph_cost
-from tests.search_space.architectures import architectures, plain
+from tests.search_space.architectures import OPTIONS, architectures, helped, plain
+
+SIDES = st.integers(31, 66)
 
 
 @settings(max_examples=15)
-@given(architectures())
-def test_random_architectures_cost_what_their_modules_count(architecture: Architecture) -> None:
-    _count_module(architecture)
+@given(architectures() | helped(), SIDES, SIDES)
+def test_random_architectures_cost_what_their_modules_count(
+    architecture: Architecture, height: int, width: int
+) -> None:
+    _count_module(architecture, height, width)
 
 
 @pytest.mark.slow
 @settings(max_examples=300)
-@given(architectures())
-def test_many_random_architectures_cost_what_their_modules_count(architecture: Architecture) -> None:
-    _count_module(architecture)
+@given(architectures() | helped(), SIDES, SIDES)
+def test_many_random_architectures_cost_what_their_modules_count(
+    architecture: Architecture, height: int, width: int
+) -> None:
+    _count_module(architecture, height, width)
 
 
-def _count_module(architecture: Architecture) -> None:
+def test_the_random_architectures_are_of_every_block() -> None:
+    ends = {"stem", "cell_stem", "classifier", "auxiliary_classifier"}
+    carrying = {"dual_path", "normal_cell", "reduction_cell"}
+    assert set(OPTIONS) | ends | carrying == set(BLOCKS)
+
+
+def _count_module(architecture: Architecture, height: int, width: int) -> None:
+    shape = (architecture.input_channels, height, width)
     try:
-        expected = cost(architecture)
+        expected = cost(architecture, shape)
     except ArchitectureError:
         with pytest.raises(ArchitectureError):
-            build(architecture, device="meta")
+            build(architecture, input_shape=shape, device="meta")
         return
-    module = build(architecture, device="meta")
-    side = architecture.resolution
-    image = torch.empty(2, architecture.input_channels, side, side, device="meta")
+    module = build(architecture, input_shape=shape, device="meta")
     with FlopCounterMode(display=False) as counter:
-        scores = module(image)
-    assert scores.shape == (2, architecture.num_classes)
+        scores = module(torch.empty(2, *shape, device="meta"))
+    every = scores if isinstance(scores, tuple) else (scores,)
+    assert [each.shape for each in every] == [(2, architecture.num_classes)] * len(every)
+    assert len(every) == 1 + len(architecture.auxiliary)
     assert sum(p.numel() for p in module.parameters()) == expected.params
     assert counter.get_total_flops() == 2 * 2 * expected.macs  # two images, two FLOPs a multiply-add
 

@@ -36,7 +36,7 @@ SLOW_STARTERS = {
     "preact_resnet",
     "wide_resnet",
 }
-LEARNING_RATE, LEARNING_RATE_OF_SLOW_STARTERS, LEARNING_RATE_WITHOUT_NORM = 2e-3, 5e-3, 1e-3  # falling to 0
+LEARNING_RATE, LEARNING_RATE_OF_SLOW_STARTERS, LEARNING_RATE_WITHOUT_NORM = 2e-3, 5e-3, 3e-4  # falling to 0
 
 
 @cache
