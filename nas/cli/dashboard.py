@@ -63,7 +63,9 @@ def dashboard(
         place = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
         formats, exporter = exports(session)
         site = Site(Reader(store), place, formats, exporter, has_optuna=place == "/")
-        server = Server(site, address, make_optuna=(lambda: _optuna(store)) if place == "/" else None)
+        server = Server(
+            site, address, make_optuna=(lambda: optuna_application(store)) if place == "/" else None
+        )
         if session.json:
             session.printer.json({"url": server.url, "port": server.port, "storage": store.url_safe})
         else:
@@ -130,7 +132,7 @@ def _token(path: Path | None) -> str | None:
         raise CommandError(f"the token's file {str(path)!r} must be readable text: {error}") from None
 
 
-def _optuna(store: Store) -> Any:
+def optuna_application(store: Store) -> Any:
     """Returns Optuna Dashboard on the same ledger; imported when it is first visited."""
     import optuna_dashboard
 
