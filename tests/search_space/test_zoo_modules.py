@@ -30,7 +30,6 @@ SLOW_STARTERS = {
     "alexnet",
     "zfnet",
     "vgg",
-    "googlenet",
     "resnet_cifar",
     "stochastic_depth",
     "preact_resnet",
