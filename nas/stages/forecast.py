@@ -73,8 +73,22 @@ def members(
     ):
         if targets:
             grown = family(rule, cost_of, targets=targets, built_of=built_of, regularisation=ramps)
-            found += [(f"{target:.4g} {name}", one) for target, one in zip(targets, grown, strict=True)]
+            found += [
+                (f"{_quantity(target)} {name}", one) for target, one in zip(targets, grown, strict=True)
+            ]
     return tuple(found)
+
+
+def _quantity(value: float) -> str:
+    """Returns a count as people write it.
+
+    >>> _quantity(5e7), _quantity(1.5e6)
+    ('50M', '1.5M')
+    """
+    for factor, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
+        if value >= factor:
+            return f"{value / factor:.4g}{suffix}"
+    return f"{value:.4g}"
 
 
 def rule_called(name: str, fitted: RuleFit | None) -> ScalingRule:
