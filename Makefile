@@ -28,14 +28,14 @@ $(VENV)/.complete: pyproject.toml constraints.txt
 demo: venv
 	@$(BIN)/python examples/demo.py
 
-# torchvision and timm, with whose networks ours are compared: for tests alone, and without their dependencies, which
-# would bring another torch.
-$(VENV)/.test-libraries: $(VENV)/.complete
-	@$(PIP) --no-deps $$(grep -E '^(torchvision|timm)==' constraints.txt)
-	@touch $@
+# torchvision and timm, with whose networks ours are compared: for tests alone, in a folder of their own, and without
+# their dependencies, which would bring another torch.
+$(VENV)/test-libraries: $(VENV)/.complete
+	@rm -rf $@
+	@$(PIP) --no-deps --target $@ $$(grep -E '^(torchvision|timm)==' constraints.txt)
 
 # The whole suite: PostgreSQL and Chromium come from Debian's packages where they are missing, and nothing may be skipped.
-test: venv $(VENV)/.test-libraries
+test: venv $(VENV)/test-libraries
 	@.ci/system-packages
 	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -46,7 +46,7 @@ test-faults: venv
 	@.ci/system-packages
 	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -m faults --long-faults --soak-seconds=$(SOAK) --soak-seed=$(SEED)
 
-quick-test: venv $(VENV)/.test-libraries
+quick-test: venv $(VENV)/test-libraries
 	$(BIN)/python -m pytest -q -m 'not slow and not postgres and not faults and not browser'
 
 bench: venv

@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import math
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,18 @@ OPERATORS = (
     f"_deform_conv2d_backward(Tensor grad, Tensor input, Tensor weight, Tensor offset, Tensor mask, {CONVOLUTION})"
     " -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
+# Apart from the other packages: a torchvision that cannot be imported would break those that try to.
+FOLDER = Path(sys.prefix) / "test-libraries"
 POOL_SIZE = 1_000_003  # random numbers for weights; a prime, so that no row of a matrix repeats another
 
 
 @lru_cache(maxsize=1)
 def torchvision() -> Any:
     """Returns torchvision, imported with whatever build of torch there is."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
     spec = importlib.util.find_spec("torchvision")
-    assert spec is not None and spec.origin is not None, (
-        "torchvision must be installed: run `make test-libraries`"
-    )
+    assert spec is not None and spec.origin is not None, "torchvision must be installed: run `make test`"
     try:
         torch.ops.load_library(Path(spec.origin).parent / "_C_stable.so")
     except OSError:
