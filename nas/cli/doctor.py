@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from nas.cli.exits import Exit, report
+from nas.cli.exits import CommandError, Exit, report
 from nas.cli.session import Session, verb
 
 LEAST_FREE_BYTES = 2 * 10**9  # checkpoints and weights of a long search of small networks
@@ -48,7 +48,7 @@ def _findings(session: Session) -> Iterator[dict[str, object]]:
 def _python(session: Session) -> str:
     if sys.version_info < LEAST_PYTHON:
         least = ".".join(map(str, LEAST_PYTHON))
-        raise ValueError(
+        raise CommandError(
             f"Python must be {least} or newer, got {sys.version.split()[0]}; install a newer one"
         )
     return f"{sys.version.split()[0]} at {sys.executable}"
@@ -57,7 +57,7 @@ def _python(session: Session) -> str:
 def _libraries(session: Session) -> str:
     missing = [name for name in _LIBRARIES if not _version(name)]
     if missing:
-        raise ValueError(f"every library must be installed, {', '.join(missing)} is not; run `make venv`")
+        raise CommandError(f"every library must be installed, {', '.join(missing)} is not; run `make venv`")
     return ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
 
 
@@ -77,7 +77,7 @@ def _storage(session: Session) -> str:
     with session.store(create=True) as store:
         violations = store.check()
         if violations:
-            raise ValueError(
+            raise CommandError(
                 f"the storage must hold together, got {len(violations)} violations; see `nas db check`"
             )
         return f"{store.url_safe} holds {len(store.studies())} studies, and holds together"
@@ -91,7 +91,7 @@ def _leases(session: Session) -> str:
     if over:
         lost = ", ".join(f"{names[one.study_id]}/{one.number}" for one in over[:3])
         first = names[over[0].study_id]
-        raise ValueError(
+        raise CommandError(
             f"every trial that is held must have a driver, {len(over)} have lost theirs ({lost});"
             f" `nas resume {first}` takes them over"
         )
@@ -111,7 +111,7 @@ def _disk(session: Session) -> str:
     for folder in _folders(session):
         free = shutil.disk_usage(folder).free
         if free < LEAST_FREE_BYTES:
-            raise ValueError(
+            raise CommandError(
                 f"a disk must have {LEAST_FREE_BYTES / 1e9:g} GB free, got {free / 1e9:.2f} GB at {folder};"
                 " free some, or name another place with --storage and --artifacts"
             )
@@ -122,7 +122,7 @@ def _disk(session: Session) -> str:
 def _permissions(session: Session) -> str:
     for folder in _folders(session):
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise ValueError(
+            raise CommandError(
                 f"a folder must be writable, got {folder}, which is not for user {os.getuid()}; `chown` it, or name"
                 " another place"
             )
@@ -150,7 +150,7 @@ def _clock(session: Session) -> str:
         error = abs(theirs - (before + time.time()) / 2)
         where = "this host" if store.database.is_sqlite else store.url_safe
     if error > LARGEST_CLOCK_ERROR_S:
-        raise ValueError(
+        raise CommandError(
             f"clocks must agree within {LARGEST_CLOCK_ERROR_S:g} s, got {error:.1f} s between here and {where};"
             " synchronise both with NTP (leases are safe: only the database's clock counts)"
         )
@@ -173,7 +173,7 @@ def _ray(session: Session) -> str:
     host = address.partition("://")[2].rpartition(":")[0] or address
     warning = unguarded("127.0.0.1" if host in ("localhost", "[::1]") else host, os.environ)
     if warning is not None:
-        raise ValueError(warning)
+        raise CommandError(warning)
     return f"ray {_version('ray')}, {address}, with a token"
 
 

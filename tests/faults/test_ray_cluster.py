@@ -27,7 +27,9 @@ def worker_pid(artifacts: str, driver: Driver) -> int:
     return int(first.name.removeprefix("pid-"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long_faults)]
+)
 def test_a_killed_worker_costs_an_attempt_that_goes_on_from_its_checkpoint(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -65,6 +67,7 @@ def test_a_pool_grows_with_its_cluster(tmp_path: Path) -> None:
     heal(url, 24, [driver.history], artifacts=artifacts)
 
 
+@pytest.mark.long_faults  # Ray itself waits a minute for its head before it gives up
 def test_when_all_of_ray_dies_the_driver_ends_and_the_ledger_gives_everything_back(tmp_path: Path) -> None:
     url, artifacts = searched(tmp_path)
     with driving(url, 30, artifacts=artifacts, cluster=True, harm="kill_everything", seconds=0.3) as driver:

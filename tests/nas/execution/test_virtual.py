@@ -73,6 +73,19 @@ def test_a_thousand_workers_are_as_quick_as_the_longest_of_them() -> None:
     assert clock.now() == pytest.approx(5 * 60.0)
 
 
+@pytest.mark.slow
+def test_a_hundred_thousand_tasks_on_a_thousand_workers_are_a_matter_of_seconds() -> None:
+    clock = VirtualClock()
+    executor = VirtualExecutor(Faults(Modelled(), preempted=0.05).simulate(), clock, num_slots=1_000)
+    for number in range(100_000):
+        executor.submit(task(str(number)))
+    num_ended = 0
+    while events := executor.events(math.inf):
+        num_ended += sum(not isinstance(event, Progress) for event in events)
+    assert num_ended == 100_000
+    assert executor.busy_seconds / (clock.now() * 1_000) > 0.9, "hardly a worker ever stood idle"
+
+
 def test_workers_that_leave_take_their_tasks_with_them_and_new_ones_take_over() -> None:
     clock = VirtualClock()
     changes = ((5.0, 1), (20.0, 4))
