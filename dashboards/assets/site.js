@@ -39,6 +39,22 @@
     }
   });
 
+  // Dash calls its radio buttons and checkboxes options of a listbox, which they are not, and leaves sliders unnamed.
+  function tidy() {
+    for (const list of document.querySelectorAll(".choice[role=listbox]")) {
+      list.setAttribute("role", list.querySelector("input[type=radio]") ? "radiogroup" : "group");
+      const label = list.closest(".control")?.querySelector(".control-label")?.id;
+      if (label) list.setAttribute("aria-labelledby", label); else list.setAttribute("aria-label", "States");
+    }
+    for (const option of document.querySelectorAll(".choice label[role=option]")) {
+      for (const name of ["role", "aria-selected"]) option.removeAttribute(name);
+    }
+    for (const thumb of document.querySelectorAll(".control [role=slider]:not([aria-label])")) {
+      thumb.setAttribute("aria-label", thumb.closest(".control").querySelector(".control-label").textContent);
+    }
+  }
+  new MutationObserver(tidy).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["role", "aria-selected"] });
+
   let beat = null, since = Date.now();
   setInterval(() => {
     const live = document.getElementById("live");

@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboards.drawing.theme import BLUE, GREEN, GREY, LINE, PURPLE, RED, SEQUENCE, figure, nothing
+from dashboards.drawing.theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    LINE,
+    PURPLE,
+    RED,
+    SEQUENCE,
+    TIME_SCALE,
+    figure,
+    nothing,
+)
 from dashboards.info.scaling import Compared, Member, Region, Saturation
 from scaling_rules import Committee, LawFit, RuleFit
 
@@ -29,7 +40,7 @@ def share_region(found: Region | None, fit: RuleFit) -> go.Figure:
         mode="markers",
         marker={
             "color": found.values.tolist(),
-            "colorscale": "Cividis",
+            "colorscale": TIME_SCALE,
             "size": [9 if one else 5 for one in possible.tolist()],
             "line": {"width": [1.5 if one else 0 for one in possible.tolist()], "color": RED},
             "colorbar": {"title": {"text": "accuracy"}, "thickness": 10, "len": 0.8},
@@ -173,7 +184,7 @@ def measured_points(fit: RuleFit) -> go.Figure:
         mode="markers",
         marker={
             "color": [one.resolution for one in points],
-            "colorscale": "Cividis",
+            "colorscale": TIME_SCALE,
             "size": [6 + 5 * np.log2(max(one.width, 0.5) * 2) for one in points],
             "colorbar": {"title": {"text": "resolution ×"}, "thickness": 10, "len": 0.8},
             "line": {"width": 0.5, "color": "white"},

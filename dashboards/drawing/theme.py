@@ -15,7 +15,8 @@ BLUE, CYAN, GREEN, YELLOW = "#4477AA", "#66CCEE", "#228833", "#CCBB44"
 RED, PURPLE, GREY = "#EE6677", "#AA3377", "#999999"
 INK, LINE = "#24292f", "rgba(128, 128, 128, 0.22)"
 SEQUENCE = (BLUE, RED, GREEN, YELLOW, CYAN, PURPLE, GREY)
-TIME_SCALE = "Cividis"
+# From blue over grey to yellow: as told apart by everybody as Cividis, but no end of it is lost on a dark ground.
+TIME_SCALE = [[0.0, "#3f6fb5"], [0.5, "#96968a"], [1.0, "#e0b000"]]
 
 OUTCOMES: dict[str, str] = {
     "complete": BLUE,

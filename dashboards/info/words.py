@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import unicodedata
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-UNITS = {"macs": "MACs", "params": "parameters", "peak_memory_bytes": "bytes", "latency_ms": "ms"}
+UNITS = {"peak_memory_bytes": "B", "latency_ms": "ms"}
 TITLES = {
     "macs": "MACs (the papers' FLOPs)",
     "params": "Parameters",
@@ -92,6 +93,25 @@ def clock(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return "–"
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+
+
+def fidelity(text: str | None) -> str:
+    """Returns how a network was trained, from its stored form.
+
+    >>> fidelity('{"epochs": 5, "resolution": null, "share": 0.5}')
+    '5 epochs, 50% of the images'
+    """
+    try:
+        stored = json.loads(text or "")
+        epochs, side, images = stored["epochs"], stored.get("resolution"), stored.get("share", 1.0)
+        parts = [
+            f"{epochs} epochs",
+            f"at {side} px" if side else "",
+            f"{images:.0%} of the images" if images != 1 else "",
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return visible(text or "–", 80)
+    return ", ".join(filter(None, parts))
 
 
 def visible(text: str, limit: int = 500) -> str:

@@ -11,7 +11,7 @@ from dash.exceptions import PreventUpdate
 from dashboards.drawing import components as parts
 from dashboards.drawing.components import Node, choice
 from dashboards.info.networks import StageRow, layer_rows, parsed, stage_rows
-from dashboards.info.words import compact, quantity, share, visible
+from dashboards.info.words import compact, fidelity, quantity, share
 from dashboards.site import Site
 from search_space import cost
 
@@ -117,7 +117,18 @@ def stage_card(document: str) -> Component:
     architecture = parsed(document)
     if architecture is None:
         return html.Div()
-    header = ("Stage", "Block", "Repeats", "Output", "Stride", "Options", "MACs", "", "Parameters", "")
+    header = (
+        "Stage",
+        "Block",
+        "Repeats",
+        "Output",
+        "Stride",
+        "Options",
+        "MACs",
+        "Share",
+        "Parameters",
+        "Share",
+    )
     rows = [_stage(row) for row in stage_rows(architecture)]
     return parts.card(
         "Stages and what they cost", parts.table(header, rows, caption="Stages", numeric=(2, 4, 6, 8))
@@ -184,7 +195,7 @@ def _measured(site: Site, digest: str) -> Component:
             ),
             share(trial.metrics.get("accuracy")),
             str(trial.seed),
-            visible(trial.fidelity or "–", 80),
+            fidelity(trial.fidelity),
         ]
         for study_id, number, trial in site.reader.browse.measured(digest)
     ]

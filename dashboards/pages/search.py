@@ -259,6 +259,7 @@ def _controls(own: Weighing | None) -> list[Node]:
                     marks={-1.0: "-1", -0.5: "-0.5", 0: "0"}
                     if how.kind == "hard"
                     else {-0.5: "-0.5", -0.25: "-0.25", 0: "0"},
+                    allow_direct_input=False,
                     updatemode="drag",
                     tooltip={"placement": "bottom"},
                 ),
@@ -307,7 +308,7 @@ def _winners(site: Site, view: View) -> Component:
                 compact(cost),
             ]
         )
-    header = ("", "Winner", "Reward", "Accuracy", view.cost)
+    header = ("Rank", "Winner", "Reward", "Accuracy", view.cost)
     return html.Div(
         [
             table(header, rows, caption="Best trials under this reward", numeric=(2, 3, 4)),

@@ -13,7 +13,7 @@ from dashboards.drawing.curves import trial_curves
 from dashboards.info import curves as curve_info
 from dashboards.info.grid import error_text, reward_of, state_words
 from dashboards.info.rewards import weighing
-from dashboards.info.words import TITLES, UNITS, clock, duration, quantity, share, visible
+from dashboards.info.words import TITLES, UNITS, clock, duration, fidelity, quantity, share, visible
 from dashboards.pages import architecture, exports
 from dashboards.site import Site
 from runs.browsing import Head
@@ -78,7 +78,7 @@ def _facts(site: Site, head: Head, trial: TrialRecord) -> Component:
     for name, value in trial.costs.items():
         values[TITLES.get(name, name).partition(" (")[0]] = quantity(value, UNITS.get(name, ""))
     values |= {
-        "Trained for": visible(trial.fidelity or "–"),
+        "Trained for": fidelity(trial.fidelity),
         "Seed": str(trial.seed) if trial.seed is not None else "–",
         "Device time": duration(trial.seconds),
         "Began": clock(trial.started),
@@ -215,7 +215,7 @@ def _elsewhere(site: Site, head: Head, trial: TrialRecord) -> Component:
             ),
             share(other.metrics.get("accuracy")),
             str(other.seed),
-            visible(other.fidelity or "–", 80),
+            fidelity(other.fidelity),
         ]
         for study_id, number, other in site.reader.browse.measured(trial.digest)
         if other.id != trial.id

@@ -17,6 +17,10 @@ from dashboards.info.words import compact, duration, share
 from dashboards.site import Site
 
 CACHE_ROWS = 100  # a page
+THEME = (
+    "themeQuartz.withParams({backgroundColor: 'var(--card)', foregroundColor: 'var(--ink)', borderColor: 'var(--line)',"
+    " headerBackgroundColor: 'var(--soft)', accentColor: 'var(--accent)', fontFamily: 'inherit', rowHeight: 36})"
+)
 ASIDE = ("search", "states")  # what is asked for beside the grid
 _REAL = {"function": "params.value == null ? '' : d3.format('.4f')(params.value)"}
 _SHORT = {"function": "params.value == null ? '' : d3.format('.3~s')(params.value)"}
@@ -72,7 +76,7 @@ def layout(site: Site, study_id: int) -> Component:
             "autoHeaderHeight": True,
         },
         dashGridOptions={
-            "theme": {"function": "themeQuartz.withPart(colorSchemeVariable)"},
+            "theme": {"function": THEME},
             "rowSelection": {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False},
             "cacheBlockSize": CACHE_ROWS,
             "maxBlocksInCache": 20,

@@ -77,11 +77,11 @@ def _drivers(site: Site, study_id: int, now: float) -> Component:
             one.pid,
             clock(one.started),
             duration((one.ended or now) - one.started),
-            f"silent for {duration(one.silent_s)}" if one.silent_s is not None else "",
+            f"silent for {duration(one.silent_s)}" if one.silent_s is not None else "–",
         ]
         for one in found[:50]
     ]
-    header = ("Stage", "Status", "Host", "Process", "Began", "For", "")
+    header = ("Stage", "Status", "Host", "Process", "Began", "For", "Sign of life")
     return parts.table(header, rows, caption="Drivers", numeric=(3,))
 
 
