@@ -203,11 +203,6 @@ def _trainings(
 ) -> tuple[ScaledTraining, ...]:
     """Returns a member's trainings."""
     recipe, member = arm.settings.recipe, one.member
-    own = {
-        "dropout": _changed(recipe.dropout, member.dropout),
-        "drop_path": _changed(recipe.drop_path, member.drop_path),
-        "magnitude": _magnitude(recipe, member.augmentation),
-    }
     return tuple(
         ScaledTraining(
             **member.multipliers,
@@ -216,7 +211,9 @@ def _trainings(
             rule=one.rule,
             size=one.size,
             fit=known[1].id if known and one.rule == COMPOUND else None,
-            **own,  # type: ignore[arg-type]
+            dropout=_changed(recipe.dropout, member.dropout),
+            drop_path=_changed(recipe.drop_path, member.drop_path),
+            magnitude=_magnitude(recipe, member.augmentation),
         )
         for index in range(arm.settings.grow.seeds)
     )
