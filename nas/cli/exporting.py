@@ -15,6 +15,7 @@ from nas.flags import FLAGS
 if TYPE_CHECKING:
     from nas.exporting.checking import Check
     from nas.exporting.folder import Manifest
+    from nas.exporting.packaging import Wanted
     from nas.exporting.subjects import Subject
     from nas.settings import DataSettings
 
@@ -36,7 +37,11 @@ def register(app: typer.Typer) -> None:
 def export(
     session: Session,
     what: Annotated[
-        str, typer.Argument(metavar="STUDY|TRIAL|FILE|NAME", help="A study stands for its best trial.")
+        list[str],
+        typer.Argument(
+            metavar="STUDY|TRIAL|FILE|NAME...",
+            help="A study stands for its best trial; several networks become a committee.",
+        ),
     ],
     to: Annotated[
         str,
@@ -57,6 +62,13 @@ def export(
     max_drop: Annotated[
         float, typer.Option(parser=number, metavar="SHARE", help="Accuracy that a variant may lose.")
     ] = 0.05,
+    threshold: Annotated[
+        float | None,
+        typer.Option(parser=number, metavar="P", help="A committee stops at it.", show_default=False),
+    ] = None,
+    mean: Annotated[
+        str, typer.Option(metavar="KIND", help="Of a committee's predictions: geometric or arithmetic.")
+    ] = "geometric",
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write a network as files, each run without this project and compared before it is kept."""
@@ -64,9 +76,15 @@ def export(
     from nas.exporting.packaging import export as write
 
     wanted = Wanted(_words("format", to), _words("variant", variants, may_be_none=True), max_drop)
-    subject = find_subject(session, what, weights=weights)
-    folder = out or Path("export") / subject.name
-    manifest = write(subject, wanted, folder, force=force, watch=session.printer.message)
+    if len(what) > 1:
+        folder = out or Path("export") / "committee"
+        manifest = _committee(session, what, wanted, folder, (threshold, mean), force=force)
+    elif threshold is not None:
+        raise CommandError("--threshold is for a committee, got one network; name several, or leave it out")
+    else:
+        subject = find_subject(session, what[0], weights=weights)
+        folder = out or Path("export") / subject.name
+        manifest = write(subject, wanted, folder, force=force, watch=session.printer.message)
     rows = manifest_rows(folder, manifest)
     show_checks(session, rows, columns=COLUMNS if manifest.checks else COLUMNS[:2])
     session.printer.message(f"kept in {folder}; to check it again: nas verify {folder}")
@@ -88,6 +106,31 @@ def verify(
         return
     show_checks(session, rows, columns=("file", "max_abs_difference", "top1_agreement"))
     session.printer.message(f"all {num_files} files are as they were written")
+
+
+def _committee(
+    session: Session,
+    what: list[str],
+    wanted: Wanted,
+    folder: Path,
+    rule: tuple[float | None, str],
+    *,
+    force: bool,
+) -> Manifest:
+    """Writes a committee of the networks that `what` names."""
+    from nas.exporting.formats import require_packages
+
+    require_packages("a committee", ("onnx", "onnxruntime"))
+    from nas.exporting.committee import NEVER, Rule, export_committee
+
+    threshold, mean = rule
+    if mean not in ("geometric", "arithmetic"):
+        raise CommandError(f"--mean must be geometric or arithmetic, got {mean!r}; choose one")
+    subjects = [find_subject(session, text) for text in what]
+    how = Rule(
+        NEVER if threshold is None else threshold, "arithmetic" if mean == "arithmetic" else "geometric"
+    )
+    return export_committee(subjects, how, wanted, folder, force=force, watch=session.printer.message)
 
 
 def find_subject(session: Session, text: str, *, weights: Path | None = None) -> Subject:

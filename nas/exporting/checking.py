@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ def compared(
     )
 
 
-def scores_from(runnable: Runnable, folder: Path, inputs: Floats, spare: Mapping[str, bytes]) -> Floats:
+def scores_from(runnable: Runnable, folder: Path, inputs: NDArray[Any], spare: Mapping[str, bytes]) -> Floats:
     """Returns an export's scores, from a process in which nothing of ours can be imported.
 
     Args:
@@ -181,6 +182,14 @@ def _run(runnable: Runnable, command: Sequence[str], place: Path) -> None:
         )
 
 
+def predict_source() -> bytes:
+    """Returns the program that asks a committee, as it is written into its folder."""
+    return (HERE / "predict.py").read_bytes()
+
+
 def can_run(runnable: Runnable) -> bool:
     """Returns whether this installation has what an export runs in."""
-    return runnable.probe != "with_onnxruntime" or importlib.util.find_spec("onnxruntime") is not None
+    return (
+        runnable.probe not in ("with_onnxruntime", "with_predict")
+        or importlib.util.find_spec("onnxruntime") is not None
+    )

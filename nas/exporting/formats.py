@@ -21,7 +21,7 @@ from search_space.export.standalone import standalone_source
 from search_space.export.timm_folder import timm_files
 
 Files = dict[str, bytes]  # by path inside the folder
-Probe = Literal["with_torch", "with_onnxruntime", "with_program"]
+Probe = Literal["with_torch", "with_onnxruntime", "with_program", "with_predict"]
 DType = Literal["float32", "float16", "bfloat16"]
 
 

@@ -19,7 +19,7 @@ from nas.evaluation.data import Dataset, load
 from nas.evaluation.evaluator import served_resolution
 from nas.evaluation.examples import DataError
 from nas.exporting.card import card_files
-from nas.exporting.checking import Check, can_run, compared, scores_from
+from nas.exporting.checking import Check, can_run, compared, predict_source, scores_from
 from nas.exporting.errors import ExportDiffers, ExportError, NothingToExport
 from nas.exporting.folder import (
     MANIFEST,
@@ -29,7 +29,7 @@ from nas.exporting.folder import (
     require_unchanged,
     write_files,
 )
-from nas.exporting.formats import Files, Runnable, chosen, written_source, written_weights
+from nas.exporting.formats import Files, Format, Runnable, chosen, written_source, written_weights
 from nas.exporting.images import Images, images_for, scores_of
 from nas.exporting.network import Network, network_of
 from nas.exporting.subjects import Subject
@@ -83,39 +83,47 @@ def export(
     Example:
         >>> export(subject_of_trial("first", None), Wanted(("onnx",)), Path("found"))
     """
-    formats = chosen(wanted.formats, trained=subject.weights is not None, name=subject.name)
+    _require_possible(subject, wanted)
     with new_folder(out, force=force) as folder:
-        dataset = data_of(subject, watch)
-        network = network_of(subject, dataset)
-        images = images_for(network, dataset, calibrates="int8" in wanted.variants)
-        files: Files = {}
-        runnables: list[Runnable] = []
-        for word, each in formats.items():
-            watch(f"writing {word}")
-            files |= each.files(network)
-            runnables += each.runnables(network.name)
-        more, further = variants_of(wanted.variants, network, wanted.formats, images)
-        files |= more
-        runnables = [*_without_doubles(runnables), *further]
-        entries = write_files(folder, files)
-        checks = _checked(runnables, folder, network, images, watch)
-        for check in checks:
-            check.require_close(max_drop=wanted.max_drop if check.variant else 1.0)
-        if runnables:
-            entries += write_files(folder, {REFERENCE: _reference(network, images)})
-        entries += write_files(folder, card_files(subject, network, dataset, checks, wanted.formats))
-        manifest = Manifest(
-            name=network.name,
-            architecture=network.architecture.to_json(),
-            created=time.time(),
-            versions=versions(),
-            files=entries,
-            runnables=tuple(runnables),
-            checks=tuple(checks),
-            max_drop=wanted.max_drop,
-        )
-        write_files(folder, {MANIFEST: manifest.to_json().encode()})
+        return write_export(subject, wanted, folder, watch)
+
+
+def write_export(subject: Subject, wanted: Wanted, folder: Path, watch: Watch) -> Manifest:
+    """Writes a network into an empty folder, and the manifest last; for the rest see `export`."""
+    dataset = data_of(subject, watch)
+    network = network_of(subject, dataset)
+    images = images_for(network, dataset, calibrates="int8" in wanted.variants)
+    files: Files = {}
+    runnables: list[Runnable] = []
+    for word, each in _require_possible(subject, wanted).items():
+        watch(f"writing {word}")
+        files |= each.files(network)
+        runnables += each.runnables(network.name)
+    more, further = variants_of(wanted.variants, network, wanted.formats, images)
+    runnables = [*_without_doubles(runnables), *further]
+    entries = write_files(folder, files | more)
+    checks = _checked(runnables, folder, network, images, watch)
+    for check in checks:
+        check.require_close(max_drop=wanted.max_drop if check.variant else 1.0)
+    if runnables:
+        entries += write_files(folder, {REFERENCE: _reference(network, images)})
+    entries += write_files(folder, card_files(subject, network, dataset, checks, wanted.formats))
+    manifest = Manifest(
+        name=network.name,
+        architecture=network.architecture.to_json(),
+        created=time.time(),
+        versions=versions(),
+        files=entries,
+        runnables=tuple(runnables),
+        checks=tuple(checks),
+        max_drop=wanted.max_drop,
+    )
+    write_files(folder, {MANIFEST: manifest.to_json().encode()})
     return manifest
+
+
+def _require_possible(subject: Subject, wanted: Wanted) -> dict[str, Format]:
+    return chosen(wanted.formats, trained=subject.weights is not None, name=subject.name)
 
 
 def verify(folder: Path, *, watch: Watch = lambda text: None) -> tuple[Check, ...]:
@@ -135,21 +143,31 @@ def verify(folder: Path, *, watch: Watch = lambda text: None) -> tuple[Check, ..
         return ()
     _require_listed(manifest)
     stored = safetensors.numpy.load((folder / REFERENCE).read_bytes())
-    source = standalone_source(Architecture.from_json(manifest.architecture)).encode()
+    spare = {}
+    if manifest.architecture:
+        spare["network.py"] = standalone_source(Architecture.from_json(manifest.architecture)).encode()
     checks = []
     for runnable in manifest.runnables:
-        if runnable.weights and not (folder / runnable.weights).is_file():
-            watch(f"{runnable.path} has no weights here, and is compared by its sha256 only")
-        elif not can_run(runnable):
-            watch(f"{runnable.path} needs onnxruntime, and is compared by its sha256 only")
-        else:
-            _require_safe(folder, runnable)
-            watch(f"running {runnable.path}")
-            scores = scores_from(runnable, folder, stored["images"], {"network.py": source})
-            check = compared(runnable, scores, stored["scores"])
-            check.require_close(max_drop=1.0)
-            checks.append(check)
+        reason = _reason_not_to_run(folder, runnable)
+        if reason:
+            watch(f"{runnable.path} {reason}, and is compared by its sha256 only")
+            continue
+        _require_safe(folder, runnable)
+        watch(f"running {runnable.path}")
+        scores = scores_from(runnable, folder, stored["images"], spare)
+        check = compared(runnable, scores, stored["scores"])
+        check.require_close(max_drop=1.0)
+        checks.append(check)
     return tuple(checks)
+
+
+def _reason_not_to_run(folder: Path, runnable: Runnable) -> str:
+    if runnable.weights and not (folder / runnable.weights).is_file():
+        return "has no weights here"
+    if not can_run(runnable):
+        return "needs onnxruntime"
+    is_ours = runnable.probe != "with_predict" or (folder / runnable.path).read_bytes() == predict_source()
+    return "" if is_ours else "is of another version of this project"
 
 
 def data_of(subject: Subject, watch: Watch) -> Dataset | None:
