@@ -2,7 +2,8 @@
 
 What needs torch is imported from its own module: `search_space.build` (`build`), `search_space.export`
 (`python_source`), `search_space.weights` (`save_weights`, `read_weights`, `load_weights`),
-`search_space.condensing` (`converted`). Blocks' options are in `search_space.blocks`, other libraries' networks in `search_space.weight_sources` (`counterpart`).
+`search_space.condensing` (`converted`). Blocks' options are in `search_space.blocks`, other libraries' networks in
+`search_space.weight_sources` (`counterpart`).
 """
 
 from search_space.architecture import Architecture, Auxiliary, Stage, schema
