@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from dashboards.app import make_application
+from dashboards.pages import router
 from dashboards.security import LOOPBACK, Policy, new_token
 from dashboards.site import Site
 from dashboards.wsgi import Application
+from runs.errors import LedgerError
 
 PORT = 8050
+NUM_WARMED = 4  # studies that are read before anybody asks
 TRIES = 20  # ports that are tried from PORT on, where none was asked for
 
 
@@ -81,7 +85,7 @@ class Server:
             cookie=f"nas_dashboard_{self.port}",
         )
         application = make_application(site, policy, make_optuna=make_optuna)
-        self._host, self._prefix = address.host, site.prefix
+        self._host, self._prefix, self._site = address.host, site.prefix, site
         self._server: BaseWSGIServer = make_server(
             address.host, self.port, application, threaded=True, request_handler=_Handler, fd=bound.fileno()
         )
@@ -95,6 +99,7 @@ class Server:
 
     def serve(self) -> None:
         """Answers requests until `close` is called from another thread, or the process is interrupted."""
+        threading.Thread(target=_warm, args=(self._site,), daemon=True, name="dashboard-warming").start()
         self._server.serve_forever(poll_interval=0.2)
 
     def close(self) -> None:
@@ -116,6 +121,18 @@ class _Handler(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Says nothing: a request line may hold the token."""
+
+
+def _warm(site: Site) -> None:
+    """Reads the studies that changed last, so that whoever opens a page soon finds them read."""
+    try:
+        heads = sorted(site.reader.browse.heads(), key=lambda head: -(head.last_change or 0.0))[:NUM_WARMED]
+        for head in reversed(heads):  # the newest last: it stays longest
+            site.reader.whole(head.id)
+        if heads:
+            router.content(site, f"/s/{heads[0].id}")
+    except LedgerError:
+        return  # a page will say why
 
 
 def _bound(host: str, port: int | None) -> socket.socket:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboards.info.table import Flags, Table
+from dashboards.info.table import Array, Flags, Table
 
 Reals = npt.NDArray[np.float64]
 KINDS = ("soft", "hard", "absolute")
@@ -105,13 +105,24 @@ def scorable(table: Table, how: Weighing | None) -> Flags:
 
 def winners(table: Table, how: Weighing | None, count: int, *, minimized: bool = False) -> list[int]:
     """Returns the numbers of the best trials, each architecture once; ties go to the cheaper, then the earlier."""
-    found = rewards(table, how) * (-1 if minimized else 1)
-    cost = np.nan_to_num(table[how.cost if how else "macs"])
-    order = np.lexsort((np.arange(len(table)), cost, -np.nan_to_num(found, nan=-np.inf)))
+    usable = np.flatnonzero(scorable(table, how))
+    values = rewards(table, how)[usable] * (-1 if minimized else 1)
+    most = 50 * count  # mostly enough for `count` different ones; all where it is not
+    while len(usable):
+        top = np.argpartition(-values, most)[:most] if most < len(values) else np.arange(len(values))
+        if len(top) < len(values):  # with all that tie with the last
+            top = np.flatnonzero(values >= values[top].min())
+        found = _first_of_each(table, usable[top], values[top], how)
+        if len(found) >= count or len(top) == len(values):
+            return found[:count]
+        most = len(values)
+    return []
+
+
+def _first_of_each(table: Table, numbers: Array, values: Reals, how: Weighing | None) -> list[int]:
+    """Returns the best trial of each architecture, the best first."""
+    cost = np.nan_to_num(table[how.cost if how else "macs"][numbers])
     chosen: dict[object, int] = {}
-    for number in order:
-        if len(chosen) == count or not np.isfinite(found[number]):
-            break
-        digest = table["digest"][number]
-        chosen.setdefault(digest or int(number), int(number))
+    for number in numbers[np.lexsort((numbers, cost, -values))].tolist():
+        chosen.setdefault(table["digest"][number] or number, number)
     return list(chosen.values())
