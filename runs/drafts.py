@@ -55,6 +55,9 @@ class Holdings:
     def __init__(self) -> None:
         self.claims: dict[int, Claim] = {}
         self.drafts: dict[int, Draft] = {}
+        self.touched: set[int] = (
+            set()
+        )  # trials whose drafts have changed since the Optuna view looked at them
         self.parameter_ids: dict[
             int, dict[tuple[str, str], int]
         ] = {}  # read from each study, by name and text
@@ -64,6 +67,7 @@ class Holdings:
         for claim in claims:
             self.claims[claim.trial_id] = claim
             self.drafts.pop(claim.trial_id, None)
+            self.touched.add(claim.trial_id)
             if are_new:
                 self.drafts[claim.trial_id] = Draft(claim.started)
 
@@ -72,11 +76,20 @@ class Holdings:
         for claim in claims:
             if self.claims.get(claim.trial_id) == claim:
                 del self.claims[claim.trial_id]
+                self.touched.discard(claim.trial_id)
                 self.drafts.pop(claim.trial_id, None)
 
     def draft(self, claim: Claim) -> Draft | None:
         """Returns the claim's draft; None when there is none, or the claim is no longer ours."""
         return self.drafts.get(claim.trial_id) if self.claims.get(claim.trial_id) == claim else None
+
+    def report(self, claim: Claim, step: int, value: float) -> None:
+        """Notes an intermediate value that is written already."""
+        draft = self.draft(claim)
+        if draft is not None:
+            draft.intermediate[step] = value
+            draft.version += 1
+            self.touched.add(claim.trial_id)
 
     def settle(self, claims: Iterable[Claim]) -> None:
         """Notes that the drafts of these claims are written."""

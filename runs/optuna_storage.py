@@ -277,14 +277,11 @@ class OptunaView(BaseStorage):
             own = self._own(row.id)
             cache.put(cache.frozen(row, news.intermediate.get(row.id, {})) if own is None else own)
         cache.revision = news.revision
-        for claim in list(self._held.claims.values()):
-            draft = self._held.drafts.get(claim.trial_id)
-            seen = None if draft is None else (claim.fence, draft.version)
-            if seen is not None and self._shown.get(claim.trial_id) == seen:
-                continue  # of a thousand trials that a driver holds, few have changed
-            if claim.study_id == study_id and (own := self._own(claim.trial_id)) is not None:
+        for trial_id in list(self._held.touched):  # few, of the thousands that a driver may hold
+            claim = self._held.claims[trial_id]
+            if claim.study_id == study_id and (own := self._own(trial_id)) is not None:
                 cache.put(own)
-                self._shown[claim.trial_id] = claim.fence, self._held.drafts[claim.trial_id].version
+                self._held.touched.discard(trial_id)
         return cache
 
     def _let_go(self, row: Row[*tuple[Any, ...]]) -> None:
@@ -298,7 +295,6 @@ class OptunaView(BaseStorage):
         claim = self._held.claims.get(trial_id)
         if claim is None:
             self._frozen.pop(trial_id, None)
-            self._shown.pop(trial_id, None)
             return None
         draft = self._draft(claim)
         version, frozen = self._frozen.get(trial_id, (-1, None))
@@ -343,6 +339,7 @@ class OptunaView(BaseStorage):
             draft = self._draft(claim)
             change(draft)
             draft.mark()
+            self._held.touched.add(trial_id)
             self.flush(FLUSH_AFTER_S)
         elif not self._store.database.write(
             lambda connection: optuna_rows.amend(connection, trial_id, change)

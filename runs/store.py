@@ -256,10 +256,8 @@ class Store(StageVerbs):
         lost = self.database.write(lambda connection: claims.renew(connection, held, progress, self.lease_s))
         self.holdings.drop(lost)
         for step in progress:
-            draft = self.holdings.draft(step.claim)
-            if draft is not None and INTERMEDIATE in step.metrics:
-                draft.intermediate[step.step] = step.metrics[INTERMEDIATE]
-                draft.version += 1
+            if INTERMEDIATE in step.metrics:
+                self.holdings.report(step.claim, step.step, step.metrics[INTERMEDIATE])
         return lost
 
     def finish(self, ends: Sequence[Outcome], progress: Sequence[Progress] = ()) -> Finished:

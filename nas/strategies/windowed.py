@@ -16,7 +16,6 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.strategies.design import Design, Point
 
 _REPAIR = crc32(b"repair")  # sets the stream of repairs apart from the stream of draws
-_MISSING = object()  # stands where a trial has no value; no choice equals it
 MAX_REPAIRS = 200  # mutations tried before a proposal is let through as it is
 
 
@@ -113,10 +112,12 @@ class _Tried:
         trials = study.get_trials(deepcopy=False)
         is_settled = True
         for trial in itertools.islice(trials, self._num_settled, None):
-            values = tuple(trial.params.get(name, _MISSING) for name in self._names)
-            if _MISSING not in values:
+            params = trial.params
+            is_chosen = len(params) >= len(self._names) and all(name in params for name in self._names)
+            if is_chosen:
+                values = tuple(params[name] for name in self._names)
                 self._numbers.setdefault(values, set()).add(trial.number)
-            is_settled = is_settled and (_MISSING not in values or trial.state.is_finished())
+            is_settled = is_settled and (is_chosen or trial.state.is_finished())
             self._num_settled += is_settled
 
     def has(self, values: Mapping[str, Any], number: int) -> bool:
