@@ -244,7 +244,7 @@ class Holder:
     host: str
     pid: int
     for_s: float  # since this attempt began, by the database's clock
-    lease_left_s: float | None  # below zero: over, and anybody may take the trial; None: plain Optuna's, without lease
+    lease_left_s: float | None  # below zero: anybody may take the trial; None: plain Optuna's, without lease
 
 
 @dataclass(frozen=True, slots=True)
