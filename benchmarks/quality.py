@@ -30,9 +30,10 @@ from nas.evaluation.data import load
 from nas.evaluation.evaluator import TrainingEvaluator
 from nas.interfaces import Measurement, Progress, StopTraining, Task
 from nas.settings import Settings, make_settings
+from nas.stages.arms import Watch
 from nas.stages.preparation import make_space, with_width
 from nas.stages.proposals import training_seed
-from nas.stages.search import Watch, search
+from nas.stages.search import search
 
 NAME = "quality"
 
