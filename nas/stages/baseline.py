@@ -157,7 +157,10 @@ def adopt(network: Architecture, settings: Settings, *, name: str = "network") -
             store.set_study_state(made.id, "finished")
         except StudyExists:
             found = store.study(study)
-            if any(found.settings.get(key) != stored[key] for key in (NETWORK, "data", "recipe", "fidelity")):
+            earlier = restored_settings(found)  # in today's terms, whichever version stored them
+            asked = [(earlier.data, settings.data), (earlier.recipe, settings.recipe)]
+            asked += [(earlier.fidelity, settings.fidelity)]
+            if found.settings.get(NETWORK) != stored[NETWORK] or any(was != now for was, now in asked):
                 raise
     return study
 

@@ -207,7 +207,7 @@ def _check_same(study: StudyRecord, stored: Mapping[str, Any]) -> None:
     before, now = study.settings, stored
     for what, earlier, later in (
         ("baseline", before[NETWORK], now[NETWORK]),
-        ("recipe", before["recipe"], now["recipe"]),
+        ("recipe", Recipe.model_validate(before["recipe"]), Recipe.model_validate(now["recipe"])),
         ("share of the training images", before["fidelity"]["share"], now["fidelity"]["share"]),
         ("number of epochs", before["fit"]["epochs"], now["fit"]["epochs"]),
         ("divisor", before["fit"]["divisor"], now["fit"]["divisor"]),
