@@ -71,12 +71,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
     run_everything(folder, trials=20)
     url = f"sqlite:///{folder / 'nas.db'}"
-    command = [sys.executable, "-m", "tests.dashboards.modelled", str(folder), "5000", "0.3"]
-    searching = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     store = open_store(url)
     write_large_study(store, num_trials=LARGE)
     gone = store.create_study("gone", directions=["maximize"], seed=0, space={}, settings={})
     store.finish([Outcome(store.begin(gone.id)[0], TrialState.COMPLETE, (0.5,))])
+    command = [sys.executable, "-m", "tests.dashboards.modelled", str(folder), "5000", "0.3"]
+    searching = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     formats, exporter = exports(Session(Printer(quiet=True), flags={"storage": url}))
     server = Server(Site(Reader(store), formats=formats, exporter=exporter), Address(port=0))
     thread = threading.Thread(target=server.serve)
