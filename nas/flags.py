@@ -47,6 +47,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("reward", "search.reward", "KIND", "soft, hard, absolute or pareto", "How"),
     Flag("target", "search.target", "COST", "The cost aimed at, such as 5M.", "How"),
     Flag("cost", "search.cost", "KIND", "macs, params, peak_memory_bytes or latency_ms", "How"),
+    Flag("latency-table", "search.latency_table", "FILE", "Latencies to look up, not to measure.", "How"),
     Flag("max-cost", "search.max_cost", "COST", "Dearer networks are refused untrained.", "How"),
     Flag("strategy", "search.strategy", "NAME", "random, tpe, gp, nsga2, nsga3 or evolution", "How"),
     Flag("pruning", "search.pruning", "NAME", "none, median, halving or hyperband", "How"),

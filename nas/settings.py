@@ -103,7 +103,10 @@ class Recipe(_Table):
     )
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="before the classifier")
     drop_path: float = Field(
-        0.0, ge=0.0, lt=1.0, description="chance of dropping the last block (stochastic depth), linear in its place"
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="chance of dropping the last block (stochastic depth), linear in its place",
     )
     group_lasso: float = Field(
         0.0, ge=0.0, description="weight of CondenseNet's regulariser; no effect on other networks"
@@ -135,6 +138,9 @@ class SearchSettings(_Table):
     target: Quantity = Field(5e6, description="the cost aimed at; K, M and G may follow the number")
     cost: Literal["macs", "params", "peak_memory_bytes", "latency_ms"] = Field(
         "macs", description="macs (the papers' FLOPs), params, peak_memory_bytes or latency_ms"
+    )
+    latency_table: str | None = Field(
+        None, description="file of `nas latency table`: latency_ms is looked up; left out: it is measured"
     )
     weight: float | None = Field(
         None, le=0.0, description="exponent of the cost; left out: the reward's own (soft: -0.07)"

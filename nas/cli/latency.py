@@ -14,7 +14,7 @@ from nas.flags import FLAGS
 
 TABLE = "table"
 REFERENCE = "mobilenet_v2_1_0_224"
-_SPACE = tuple(flag for flag in FLAGS if flag.name in ("space", "width", "classes", "target", "cost"))
+_SPACE = tuple(flag for flag in FLAGS if flag.name in ("space", "width", "classes"))
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +78,7 @@ def latency(
 def _table(session: Session, device: str, batch: int, out: Path) -> None:
     from nas.evaluation.data import load
     from nas.evaluation.latency_table import latency_table
-    from nas.stages.preparation import make_space, with_width
+    from nas.stages.preparation import make_space
 
     if device not in ("cpu", "cuda"):
         raise CommandError(f"a table's device must be cpu or cuda, got {device!r}; choose one")
@@ -88,7 +88,7 @@ def _table(session: Session, device: str, batch: int, out: Path) -> None:
         )
     settings = session.configuration().settings
     dataset = load(settings.data)
-    space = make_space(with_width(settings, dataset), dataset)  # the one that `nas search` would take
+    space = make_space(settings, dataset)  # the one that `nas search --cost latency_ms` takes
     table = latency_table(space, device=device, batch_size=batch, watch=session.printer.message)
     out.write_text(table.to_json(), encoding="utf-8")
     error = table.error

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ NUM_PROBES, PATIENCE = (
 )  # random networks whose operators are collected; stop after so many without new
 _NUM_WARMUP, _MIN_RUNS, _MAX_SECONDS = 3, 10, 0.01
 _NETWORK_SECONDS = 0.2
+MAX_TABLE_BYTES = 64 << 20
 
 
 class LatencyError(ValueError):
@@ -106,6 +108,26 @@ class LatencyTable:
                 f"a table of latencies must be what `nas latency table` wrote, got {type(error).__name__}: {error};"
                 " build it again"
             ) from None
+
+
+def read_table(path: Path) -> LatencyTable:
+    """Returns the table in a file.
+
+    Raises:
+        LatencyError: there is none.
+    """
+    try:
+        if path.stat().st_size > MAX_TABLE_BYTES:
+            raise LatencyError(
+                f"a table of latencies must have at most {MAX_TABLE_BYTES} bytes, got {str(path)!r} with more;"
+                " build it again"
+            )
+        return LatencyTable.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LatencyError(
+            f"a table of latencies must be a file that can be read, got {str(path)!r} ({type(error).__name__});"
+            " `nas latency table` writes one"
+        ) from None
 
 
 def latency_table(

@@ -22,7 +22,6 @@ from nas.stages.rules import Ending, Rules
 from runs import Claim, EvaluationKey, Outcome, Start, Store, StudyRecord, TrialState
 from runs import Progress as Step
 from runs.records import RunRecord
-from search_space import Cost, cost
 
 logger = logging.getLogger(__name__)
 
@@ -201,19 +200,15 @@ class Driver:
         proposal = self._source.propose(claim)
         recipe = proposal.recipe or self._rules.recipe
         key = evaluation_key(proposal, self._rules.fingerprint, recipe)
-        price = cost(proposal.architecture)
         start = Start(
             claim=claim,
             key=key,
             architecture=proposal.architecture.to_json(),
-            costs={name: float(getattr(price, name)) for name in Cost.__dataclass_fields__},
+            costs=self._rules.costs(proposal.architecture),
             choices=proposal.choices,
         )
         self._num_barren += 1
-        reward = self._rules.reward
-        refused = (
-            outcomes.infeasible(start, reward, start.costs[reward.cost]) if reward.is_arithmetic else None
-        )
+        refused = outcomes.infeasible(start, self._rules.reward)
         if refused is not None:
             self._outcomes.append(refused)
         elif (known := self._known(key, start)) is not None:

@@ -41,7 +41,7 @@ def worth(trial: TrialRecord, reward: Reward) -> float:
     accuracy = trial.metrics["accuracy"]
     if reward.kind == "pareto":
         return accuracy
-    cost = trial.costs[reward.cost] if reward.is_arithmetic else trial.metrics["latency_ms"]
+    cost = trial.costs[reward.cost] if reward.cost in trial.costs else trial.metrics[reward.cost]
     return reward.scalar(accuracy, cost)
 
 

@@ -58,7 +58,7 @@ class History:
 
         While a latency is not measured it stands at the target, where it weighs nothing.
         """
-        cost = costs[self._reward.cost] if self._reward.is_arithmetic else self._reward.target
+        cost = costs.get(self._reward.cost, self._reward.target)
         objectives = self._reward.objectives(accuracy, cost)
         return objectives[0] if len(objectives) == 1 else (objectives[0], -objectives[1])
 

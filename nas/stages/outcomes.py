@@ -11,10 +11,10 @@ from nas.stages.rules import Rules
 from runs import Claim, Evaluation, Outcome, Start, TrialRecord, TrialState
 
 
-def infeasible(start: Start, reward: Reward, price: float) -> Outcome | None:
-    """Returns the end of a trial that arithmetic refuses; None where it is affordable or only measuring can tell."""
-    excess = price / reward.limit - 1
-    if not reward.is_arithmetic or excess <= 0:
+def infeasible(start: Start, reward: Reward) -> Outcome | None:
+    """Returns the end of a trial that is known to be too dear; None where only measuring can tell, or it is not."""
+    price = start.costs.get(reward.cost)
+    if price is None or (excess := price / reward.limit - 1) <= 0:
         return None
     message = f"{reward.cost} must be at most {reward.limit:g}, got {price:g}"
     constraints = {reward.cost: excess}

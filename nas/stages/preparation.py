@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from nas.config import default_storage
 from nas.evaluation.data import Dataset
+from nas.evaluation.latency_table import LatencyError, read_table
 from nas.reward import Reward
 from nas.settings import Settings, make_settings
 from runs import StudyRecord
 from runs.errors import StudyMissing
-from search_space import SearchSpace, open_space
+from search_space import Architecture, SearchSpace, open_space
 
 # Base widths that are tried for a target, nearest to 1 first, so that a tie goes to the published width.
 WIDTHS = (1.0, 0.75, 1.4, 0.5, 2.0, 0.35, 0.25, 0.15, 0.1)
@@ -69,6 +72,24 @@ def with_width(settings: Settings, dataset: Dataset) -> Settings:
     else:
         width = min(WIDTHS, key=lambda one: _distance(make_space(settings, dataset, width=one), reward))
     return settings.model_copy(update={"search": settings.search.model_copy(update={"width": width})})
+
+
+def latency_lookup(settings: Settings, space: SearchSpace) -> Callable[[Architecture], float] | None:
+    """Returns what looks a network's latency up before it is trained, where the settings name a table.
+
+    Raises:
+        LatencyError: there is no such table, or it is of another space.
+    """
+    chosen = settings.search
+    if chosen.latency_table is None or chosen.cost != "latency_ms":
+        return None
+    table = read_table(Path(chosen.latency_table))
+    if table.space.get("version") != space.version:
+        raise LatencyError(
+            f"a table of latencies must be of the space that is searched, got {chosen.latency_table!r} of another;"
+            " build it with the same data, space and width, and give --width where it was given there"
+        )
+    return table.latency_ms
 
 
 def _distance(space: SearchSpace, reward: Reward) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nas.reward import Reward
 from nas.settings import DataSettings, Recipe
 from nas.stages.budget import Budget
 from nas.strategies.rungs import Rungs
+from search_space import Architecture, Cost, cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Rules:
         budget: what may be spent.
         time_limit_s: after which one training is given up.
         max_failures: failed trials after which the stage gives up; None: never.
+        latency_ms: looks a network's latency up before it is trained; None: it is measured afterwards, if at all.
     """
 
     data: DataSettings
@@ -33,12 +35,19 @@ class Rules:
     budget: Budget
     time_limit_s: float | None = None
     max_failures: int | None = None
+    latency_ms: Callable[[Architecture], float] | None = None
+
+    def costs(self, architecture: Architecture) -> dict[str, float]:
+        """Returns what is known of a network's costs before it is trained."""
+        price = cost(architecture)
+        costs = {name: float(getattr(price, name)) for name in Cost.__dataclass_fields__}
+        return costs if self.latency_ms is None else costs | {"latency_ms": self.latency_ms(architecture)}
 
     def objectives(
         self, costs: Mapping[str, float], accuracy: float, latency_ms: float | None
     ) -> tuple[float, ...]:
         """Returns what the study is told of a measurement, under the reward."""
-        price = costs[self.reward.cost] if self.reward.is_arithmetic else latency_ms
+        price = costs.get(self.reward.cost, latency_ms)
         if price is None:
             raise ValueError(
                 f"the reward counts {self.reward.cost}, which was not measured; let the evaluator measure it"

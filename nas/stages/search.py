@@ -22,6 +22,7 @@ from nas.stages.budget import Budget
 from nas.stages.finalists import Finalist, finalists, repeated
 from nas.stages.names import CONTROL, FINALISTS
 from nas.stages.preparation import (
+    latency_lookup,
     make_space,
     plan,
     restored_settings,
@@ -36,7 +37,7 @@ from nas.strategies.comparison import Comparison, compare
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
 from runs import Store, StudyRecord, open_store
-from search_space import SearchSpace
+from search_space import Architecture, SearchSpace
 from search_space.spaces import SpaceError, difference
 
 
@@ -106,6 +107,7 @@ def search(
     if reward.cost in ("macs", "params"):
         # where nothing costs what is asked for, say so before anything is kept
         _check_target(space, reward)
+    latency_lookup(settings, space)  # as for a table that is missing, or of another space
     with open_store(storage_url(settings), artifacts=settings.search.artifacts) as store:
         study = store.create_study(
             study_name(settings),
@@ -180,15 +182,17 @@ def _run(
     if chosen.address is not None:
         places += ", which every worker must reach"
     watch.plan(f"{plan(settings, dataset, space)}\n{places}")
-    evaluator = evaluator or training_evaluator(settings, measures_latency=not reward.is_arithmetic)
+    looks_up = reward.is_arithmetic or chosen.latency_table is not None
+    evaluator = evaluator or training_evaluator(settings, measures_latency=not looks_up)
+    latency_ms = latency_lookup(settings, space)
     with closing(Bench(store, settings, evaluator, watch)) as bench:
         source: Source = _sampled(store, study, settings, space)
-        ending = bench.drive("search", study, source, _rules(settings, dataset, source))
+        ending = bench.drive("search", study, source, _rules(settings, dataset, source, latency_ms))
         arms = [study]
         if ending.kind in ("done", "exhausted") and chosen.control != "none":
             control = arm_study(store, study, CONTROL, space=space.describe())
             source = _sampled(store, control, settings, space, strategy=chosen.control)
-            ending = bench.drive("search", control, source, _rules(settings, dataset, source))
+            ending = bench.drive("search", control, source, _rules(settings, dataset, source, latency_ms))
             if ending.kind != "stopped":
                 store.set_study_state(control.id, "finished")
             arms.append(control)
@@ -197,7 +201,7 @@ def _run(
             if items:
                 again = arm_study(store, study, FINALISTS, space=space.describe())
                 source = ListedSource(items)
-                ended = bench.drive("search", again, source, _rules(settings, dataset, source))
+                ended = bench.drive("search", again, source, _rules(settings, dataset, source, latency_ms))
                 if ended.kind != "stopped":
                     store.set_study_state(again.id, "finished")
                 ending = ended if ended.kind == "stopped" else ending
@@ -245,7 +249,12 @@ def _sampled(
     return SampledSource(store, study, space, sampler, settings.fidelity)
 
 
-def _rules(settings: Settings, dataset: Dataset, source: Source) -> Rules:
+def _rules(
+    settings: Settings,
+    dataset: Dataset,
+    source: Source,
+    latency_ms: Callable[[Architecture], float] | None,
+) -> Rules:
     """Returns what holds for an arm's trials; those of a list are all trained, and to their end."""
     chosen = settings.search
     limited = Budget(chosen.trial_limit, chosen.hours, chosen.device_hours)
@@ -260,6 +269,7 @@ def _rules(settings: Settings, dataset: Dataset, source: Source) -> Rules:
         budget=limited if source.num_trials is None else Budget(source.num_trials),
         time_limit_s=chosen.time_limit_s,
         max_failures=chosen.max_failures,
+        latency_ms=latency_ms,
     )
 
 

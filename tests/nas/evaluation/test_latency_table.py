@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from nas.evaluation.latency_table import (
     summed_ms,
     table_error,
 )
+from nas.stages.search import search
+from runs import TrialState, open_store
 from search_space import reference
-from tests.fakes.searches import Tiny
+from tests.fakes.searches import Formula, Tiny, settings
 
 SPACE = Tiny(resolution=8, num_classes=3)
 ERROR = TableError(2, 0.1, 0.2, 1.0)
@@ -61,3 +64,40 @@ def test_errors_are_shares_of_the_measurement() -> None:
     error = table_error(np.array([1.1, 2.0, 2.7]), np.array([1.0, 2.0, 3.0]))
     assert (error.mean_share, error.max_share) == (pytest.approx(0.2 / 3), pytest.approx(0.1))
     assert error.rank_correlation == pytest.approx(1.0)
+
+
+def test_a_search_takes_its_latencies_from_the_table_and_trains_nothing_too_dear(tmp_path: Path) -> None:
+    chosen = settings(
+        tmp_path,
+        space="tests.fakes.searches:Tiny",
+        width=None,
+        cost="latency_ms",
+        target="1",
+        max_cost="1",
+        latency_table=str(tmp_path / "table.json"),
+    )
+    with pytest.raises(LatencyError, match=r"table\.json"):
+        search(chosen, evaluator=Formula(tmp_path / "notes"))
+    space = Tiny(resolution=8, num_classes=10, input_channels=1)
+    found = operators_of(space, np.random.default_rng(0))
+    times = {key: 0.2 if "kernel=5" in key else 0.001 for key in found}
+    table = LatencyTable("here", 1, space.describe(), times, slope=5.0, intercept_ms=0.0, error=ERROR)
+    (tmp_path / "table.json").write_text(table.to_json())
+    search(chosen, evaluator=Formula(tmp_path / "notes"))
+    with open_store(f"sqlite:///{tmp_path / 'nas.db'}") as store:
+        trials = store.trials(store.study("s").id)
+    looked_up = {trial.digest: trial.costs["latency_ms"] for trial in trials}
+    assert min(looked_up.values()) < 1.0 < max(looked_up.values())
+    for trial in trials:
+        refused = trial.state is TrialState.INFEASIBLE
+        assert refused == (trial.costs["latency_ms"] > 1.0)
+    trained = {one["key"] for one in Formula(tmp_path / "notes").trainings()}
+    assert trained == {trial.key for trial in trials if trial.state is TrialState.COMPLETE}
+
+
+def test_a_table_of_another_space_is_refused(tmp_path: Path) -> None:
+    table = LatencyTable("here", 1, {"version": "other"}, {}, slope=1.0, intercept_ms=0.0, error=ERROR)
+    (tmp_path / "table.json").write_text(table.to_json())
+    chosen = settings(tmp_path, cost="latency_ms", target="1", latency_table=str(tmp_path / "table.json"))
+    with pytest.raises(LatencyError, match="of the space that is searched"):
+        search(chosen, evaluator=Formula(tmp_path / "notes"))
