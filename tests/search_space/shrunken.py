@@ -27,12 +27,17 @@ def shrunken(name: str, *, max_blocks: int | None = None) -> Architecture:
         max_blocks: blocks that may be left, about; None leaves the depth alone.
     """
     network = _small_images(replace(reference(name), num_classes=10, input_channels=1))
-    blocks = sum(stage.repeats for stage in network.stages)
-    if max_blocks is not None and blocks > 1.5 * max_blocks:
-        network = scale(network, depth=max_blocks / blocks)
+    if max_blocks is not None:
+        network = less_deep(network, max_blocks)
     narrower = list(_narrower(network))
     small = (each for each in narrower if _is_small(each))
     return next(small, narrower[-1])
+
+
+def less_deep(network: Architecture, max_blocks: int) -> Architecture:
+    """Returns a network with about so many blocks, at least one a stage; as it is where it has hardly more."""
+    blocks = sum(stage.repeats for stage in network.stages)
+    return scale(network, depth=max_blocks / blocks) if blocks > 1.5 * max_blocks else network
 
 
 def _small_images(network: Architecture) -> Architecture:
