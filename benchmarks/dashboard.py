@@ -33,6 +33,7 @@ LARGE, PEER = 100_000, 3_000  # trials
 PAINT_S, LIVE_S, SORT_S, DELTA_BYTES, MAX_SLOWDOWN = 2.0, 2.0, 1.0, 20_000, 1.05
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 FIRST_PLOT = "document.querySelector('.js-plotly-plot .main-svg, .js-plotly-plot canvas')"
+FIRST_ROW = ".ag-center-cols-container .ag-row[row-index='0']"
 NUM_TRIALS, NUM_VIEWERS = 150, 3
 
 
@@ -141,8 +142,9 @@ def _ours(browser: Browser, server: Server, store: Store) -> _Measured:
     page.wait_for_timeout(8_000)  # until the whole study is read
     found |= _live(page, store)
     page.goto(f"{address}/s/1/trials")
-    page.wait_for_selector(".ag-row")
-    first = page.locator(".ag-row[row-index='0']").inner_text()
+    page.wait_for_selector(f"{FIRST_ROW} [col-id=accuracy]")
+    page.wait_for_timeout(1_000)
+    first = page.locator(FIRST_ROW).inner_text()
     begun = time.perf_counter()
     page.locator(".ag-header-cell[col-id=accuracy]").click()
     page.wait_for_function(

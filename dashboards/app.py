@@ -30,6 +30,7 @@ INDEX = """<!DOCTYPE html>
     <title>{%title%}</title>
     {%favicon%}
     {%css%}
+    <link rel="prefetch" as="script" href="%PREFIX%_dash-component-suites/plotly/package_data/plotly.min.js">
   </head>
   <body>
     {%app_entry%}
@@ -69,7 +70,7 @@ def make_dash(site: Site) -> Dash:
         assets_folder=str(Path(__file__).parent / "assets"),
         requests_pathname_prefix=site.prefix,
         routes_pathname_prefix="/",
-        index_string=INDEX,
+        index_string=INDEX.replace("%PREFIX%", site.prefix),
         title=router.TITLE,
         update_title="",
         suppress_callback_exceptions=True,

@@ -32,6 +32,9 @@ _POLICY = (
     " img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:;"
     " base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
+# Scripts of installed packages: the same for everybody, and several megabytes.
+_LIBRARIES = ("/_dash-component-suites/",)
+_LIBRARY_AGE_S = 3_600
 _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -88,7 +91,8 @@ class Door:
             status, sentence = refusal
             return _answer(start_response, status, _page("Not here", sentence))
         if self._has_pass(environ):
-            return self._inner(environ, self._with_headers(start_response))
+            is_library = environ.get("PATH_INFO", "").startswith(_LIBRARIES)
+            return self._inner(environ, self._with_headers(start_response, is_library=is_library))
         if self._brings_token(environ):
             return self._welcome(start_response)
         sentence = (
@@ -157,8 +161,9 @@ class Door:
             ("Set-Cookie", cookie + ("; Secure" if self._policy.is_encrypted else "")),
         )
 
-    def _with_headers(self, start_response: StartResponse) -> StartResponse:
+    def _with_headers(self, start_response: StartResponse, *, is_library: bool) -> StartResponse:
         """Returns a `start_response` that adds what every answer of ours must say."""
+        kept = f"private, max-age={_LIBRARY_AGE_S}" if is_library else "no-store"
 
         def start(status: str, headers: list[Header], *rest: Any) -> Any:
             names = {name.lower() for name, _ in headers}
@@ -166,7 +171,7 @@ class Door:
             if "content-security-policy" not in names:
                 extra.append(("Content-Security-Policy", self._policy.content_security_policy))
             if "cache-control" not in names:
-                extra.append(("Cache-Control", "no-store"))
+                extra.append(("Cache-Control", kept))
             return start_response(status, [*headers, *extra], *rest)
 
         return start

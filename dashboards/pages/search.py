@@ -67,8 +67,9 @@ def layout(site: Site, study_id: int) -> Component:
         [
             html.Div(panels.tiles(site, head, reading), id="search-tiles", className="tiles"),
             _pareto_card(site, view, own, costs, drawn),
-            panels.cards(site, head, reading),
+            html.Div(html.Div("Loading …", className="loading"), id="search-panels"),
             dcc.Store(id="search-cursor", data=cursor),
+            dcc.Store(id="search-study", data=study_id),
         ],
         className="page",
     )

@@ -134,7 +134,24 @@ def register(app: Dash, site: Site) -> None:
     """Adds what keeps the charts as the ledger is."""
 
     @app.callback(
+        Output("search-panels", "children"),
+        Input("search-study", "data"),  # as soon as the first chart is there
+    )
+    def unfold(study_id: int) -> Component:
+        return cards(site, site.reader.head(study_id), site.reader.read(study_id))
+
+    @app.callback(
         Output("search-tiles", "children"),
+        Input("pulse", "data"),
+        State("search-cursor", "data"),
+        prevent_initial_call=True,
+    )
+    def count(pulse: Mapping[str, Any] | None, cursor: Mapping[str, Any] | None) -> list[Node]:
+        if not pulse or not cursor or pulse.get("study") != cursor["study"]:
+            raise PreventUpdate
+        return tiles(site, site.reader.head(cursor["study"]), site.reader.read(cursor["study"]))
+
+    @app.callback(
         Output("climb", "figure"),
         Output("importances", "figure"),
         Output("curves", "figure"),
@@ -154,7 +171,7 @@ def register(app: Dash, site: Site) -> None:
         head = site.reader.head(cursor["study"])
         reading = site.reader.read(head.id)
         drawn = figures(site.reader, head, reading.table, by_time=axis == "time")
-        return (tiles(site, head, reading), *drawn.values())
+        return tuple(drawn.values())
 
 
 def figures(reader: Reader, head: Head, table: Table, *, by_time: bool) -> dict[str, go.Figure]:

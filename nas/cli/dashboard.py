@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ from nas.cli.session import Session, verb
 if TYPE_CHECKING:
     from dashboards.site import Download, Exporter
     from runs import Store
+
+NICENESS = 5  # a search on the same machine comes first
 
 # What the pages offer, and what each is for.
 FORMATS = {
@@ -75,6 +78,7 @@ def dashboard(
             import webbrowser
 
             webbrowser.open(server.url)
+        os.nice(NICENESS)
         try:
             server.serve()
         except KeyboardInterrupt:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from runs import Store, TrialState, open_store
+from runs import TrialState, open_store
 from runs import browsing as module
 from runs.browsing import Browsing
 from runs.errors import TrialMissing
@@ -16,16 +17,10 @@ from tests.fakes.ledgers import architecture, write_study
 
 
 @pytest.fixture
-def browse(tmp_path: Path) -> Browsing:
-    store = open_store(f"sqlite:///{tmp_path / 'nas.db'}")
-    write_study(store)
-    return Browsing(store.database)
-
-
-def opened(postgres_database: str) -> Browsing:
-    store = open_store(postgres_database)
-    write_study(store)
-    return Browsing(store.database)
+def browse(tmp_path: Path) -> Iterator[Browsing]:
+    with open_store(f"sqlite:///{tmp_path / 'nas.db'}") as store:
+        write_study(store)
+        yield Browsing(store.database)
 
 
 def check_everything(browse: Browsing) -> None:
@@ -50,7 +45,9 @@ def test_a_ledger_is_read_on_sqlite(browse: Browsing) -> None:
 
 
 def test_a_ledger_is_read_on_postgresql(postgres_database: str) -> None:
-    check_everything(opened(postgres_database))
+    with open_store(postgres_database) as store:
+        write_study(store)
+        check_everything(Browsing(store.database))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
@@ -79,7 +76,6 @@ def test_a_missing_trial_and_study_are_told(browse: Browsing) -> None:
 
 
 def test_what_pages_ask_again_and_again_is_answered_by_an_index(tmp_path: Path) -> None:
-    store: Store = open_store(f"sqlite:///{tmp_path / 'nas.db'}")
     numbers = sa.select(module.trial).where(module.trial.c.study_id == 1, module.trial.c.number.in_([1, 2]))
     statements = [module._CHANGED, module._OF_REVISION, numbers]
 
@@ -93,5 +89,6 @@ def test_what_pages_ask_again_and_again_is_answered_by_an_index(tmp_path: Path) 
             texts.append(" ".join(str(row) for row in rows))
         return texts
 
-    for plan in store.database.read(plans):
-        assert "SCAN trial" not in plan and "USING INDEX" in plan
+    with open_store(f"sqlite:///{tmp_path / 'nas.db'}") as store:
+        for plan in store.database.read(plans):
+            assert "SCAN trial" not in plan and "USING INDEX" in plan
