@@ -268,13 +268,11 @@ def _longer(
     """Returns the forecasts carried over to the longer training, by what the baseline gained from it."""
     wanted = [item for one in anchors for item in _trainings(arm, one, known)]
     observed = [trial.metrics["accuracy"] for training, trial in arm.complete(store) if training in wanted]
-    nothing = {
-        "accuracy": None,
-        "low": None,
-        "high": None,
-    }  # of the baseline, whose own trainings were looked at
+    # nothing is forecast of the baseline, whose own trainings were looked at
     return tuple(
-        carried_over(one, known[0], observed) if observed and one.size != ANCHOR else replace(one, **nothing)
+        carried_over(one, known[0], observed)
+        if observed and one.size != ANCHOR
+        else replace(one, accuracy=None, low=None, high=None)
         for one in family
     )
 
