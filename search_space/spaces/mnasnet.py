@@ -11,8 +11,9 @@ What the papers leave open, and what is done here:
   can 1.25 times 96 be the 112 of A1 and B0, and 1.25 times 160 the 192 of B1 and B0.
 - MobileNetV2 has one layer in the first and last block; there one layer fewer is one layer, too.
 - A skip joins the two ends of a layer where their widths agree: identity at stride 1 only, pooling (3x3
-  average, the layer's stride) at any. Where no copy of the block can have one, the choice matters first when
-  the network is grown: then a block has further copies, which have it (A1's last block) or not (B1's).
+  average, the layer's stride) at any. Where it could join nothing, in a block of one layer between other
+  widths, the choice is unused and written as identity: the copies that such a block gets when it grows have
+  skips.
 - `width` multiplies every filter count, stem and head included, so that small spaces have no oversized head.
   The released MnasNets have a head of 1280 filters at every width: at width 1, the head does not follow
   `scale` either.
@@ -21,7 +22,7 @@ What the papers leave open, and what is done here:
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 from search_space.architecture import Stage
 from search_space.blocks import (
@@ -33,12 +34,11 @@ from search_space.blocks import (
     StemOptions,
     rounded,
 )
+from search_space.blocks.parts import Skip
 from search_space.graph import Conventions
 from search_space.operators import ActivationKind
 from search_space.spaces.base import Choice, Values
 from search_space.spaces.staged import Section, StagedSpace, adapted_strides
-
-Skip = Literal["none", "identity", "pool"]
 
 STEM_FILTERS, HEAD_FILTERS = 32, 1280
 FILTERS = (16, 24, 32, 64, 96, 160, 320)  # MobileNetV2 (Sandler et al. 2018, table 2)
@@ -77,36 +77,42 @@ class MnasNet(StagedSpace):
     )
 
     def section(self, index: int, values: Values, carry: Any) -> Section:
-        """Returns the stem, block `index` or the head."""
+        """Returns the stem, block `index` or the head; the carry is the number of channels that enter."""
         if index == 0:
-            channels = rounded(STEM_FILTERS * self.width, DIVISOR)
-            return Section(
-                (Stage("stem", 1, channels, self._strides[0], StemOptions(activation=self.activation)),)
-            )
-        if index > len(FILTERS):
-            return Section((self._head(),))
-        return Section(
-            (self._block(index, {name.partition(".")[2]: value for name, value in values.items()}),)
-        )
+            stage = self._stem()
+        elif index > len(FILTERS):
+            stage = self._head()
+        else:
+            own = {name.partition(".")[2]: value for name, value in values.items()}
+            stage = self._block(index, own, entering=int(carry))
+        return Section((stage,), carry=stage.channels)
 
     @property
     def _strides(self) -> tuple[int, ...]:
         return adapted_strides(STRIDES, self.resolution)
+
+    def _stem(self) -> Stage:
+        channels = rounded(STEM_FILTERS * self.width, DIVISOR)
+        return Stage("stem", 1, channels, self._strides[0], StemOptions(activation=self.activation))
 
     def _head(self) -> Stage:
         fixed = self.width == 1.0 and not self.scales_head
         options = ClassifierOptions(self.activation, channels_width="fixed" if fixed else "scaled")
         return Stage("classifier", 1, rounded(HEAD_FILTERS * self.width, DIVISOR), options=options)
 
-    def _block(self, number: int, own: Values) -> Stage:
+    def _block(self, number: int, own: Values, entering: int) -> Stage:
         channels = rounded(_filters(FILTERS[number - 1], float(own["filters"])) * self.width, DIVISOR)
-        layers = max(1, LAYERS[number - 1] + int(own["layers"]))
-        block, options = self._layer(own)
-        return Stage(block, layers, channels, self._strides[number], options)
+        layers, stride = max(1, LAYERS[number - 1] + int(own["layers"])), self._strides[number]
+        skip = cast(Skip, own["skip"])
+        joins = entering == channels and (stride == 1 or skip == "pool")
+        if layers == 1 and not joins:
+            skip = "identity"
+        block, options = self._layer(own, skip)
+        return Stage(block, layers, channels, stride, options)
 
-    def _layer(self, own: Values) -> tuple[str, Options]:
+    def _layer(self, own: Values, skip: Skip) -> tuple[str, Options]:
         """Returns the block and its options; a separable convolution is a bottleneck without expansion."""
-        kernel, ratio, skip = int(own["kernel"]), float(own["se_ratio"]), cast(Skip, own["skip"])
+        kernel, ratio = int(own["kernel"]), float(own["se_ratio"])
         squeeze = SqueezeExcitation(ratio, activation=self.activation) if ratio else None
         if own["convolution"] == "conv":
             return "conv", ConvOptions(kernel, self.activation, squeeze=squeeze, skip=skip)

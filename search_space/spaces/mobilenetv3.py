@@ -91,8 +91,9 @@ class MobileNetV3(StagedSpace):
         handed_on = (depth, squeezed) if layer + 1 < max(DEPTHS) else None
         if layer >= depth:
             return Section((), handed_on)
+        entering = self.channels[unit] if layer else (STEM_CHANNELS, *self.channels)[unit]
         options = MBConvOptions(
-            expansion=float(own["expansion"]),
+            expansion=self._expansion(float(own["expansion"]), self._scaled(entering)),
             kernel=int(own["kernel"]),
             activation=self.activations[unit],
             squeeze=SQUEEZE if squeezed else None,
@@ -113,6 +114,11 @@ class MobileNetV3(StagedSpace):
         hidden = (self._scaled(self.hidden_channels),)
         options = ClassifierOptions(activation="hard_swish", hidden=hidden)
         return Stage("classifier", 1, LAST_EXPANSION * self._scaled(self.channels[-1]), 1, options)
+
+    def _expansion(self, chosen: float, entering: int) -> float:
+        """Returns the first expansion that gives as many channels as `chosen`: narrow layers round many to one."""
+        wanted = rounded(entering * chosen, DIVISOR)
+        return next(each for each in self.expansions if rounded(entering * each, DIVISOR) == wanted)
 
     def _scaled(self, channels: int) -> int:
         return rounded(channels * self.width, DIVISOR)

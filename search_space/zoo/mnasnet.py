@@ -17,35 +17,35 @@ from search_space.scale import scale
 
 SQUEEZE = SqueezeExcitation(0.25)
 
-# (repeats, kernel, stride, expansion, channels, squeeze-excitation, identity skip)
+# (repeats, kernel, stride, expansion, channels, squeeze-excitation)
 A1 = (
-    (1, 3, 1, 1, 16, False, False),
-    (2, 3, 2, 6, 24, False, True),
-    (3, 5, 2, 3, 40, True, True),
-    (4, 3, 2, 6, 80, False, True),
-    (2, 3, 1, 6, 112, True, True),
-    (3, 5, 2, 6, 160, True, True),
-    (1, 3, 1, 6, 320, False, True),
+    (1, 3, 1, 1, 16, False),
+    (2, 3, 2, 6, 24, False),
+    (3, 5, 2, 3, 40, True),
+    (4, 3, 2, 6, 80, False),
+    (2, 3, 1, 6, 112, True),
+    (3, 5, 2, 6, 160, True),
+    (1, 3, 1, 6, 320, False),
 )
 B1 = (
-    (1, 3, 1, 1, 16, False, False),
-    (3, 3, 2, 3, 24, False, True),
-    (3, 5, 2, 3, 40, False, True),
-    (3, 5, 2, 6, 80, False, True),
-    (2, 3, 1, 6, 96, False, True),
-    (4, 5, 2, 6, 192, False, True),
-    (1, 3, 1, 6, 320, False, False),
+    (1, 3, 1, 1, 16, False),
+    (3, 3, 2, 3, 24, False),
+    (3, 5, 2, 3, 40, False),
+    (3, 5, 2, 6, 80, False),
+    (2, 3, 1, 6, 96, False),
+    (4, 5, 2, 6, 192, False),
+    (1, 3, 1, 6, 320, False),
 )
 SMALL = (
-    (1, 3, 1, 1, 8, False, True),
-    (1, 3, 2, 3, 16, False, True),
-    (2, 3, 2, 6, 16, False, True),
-    (4, 5, 2, 6, 32, True, True),
-    (3, 3, 1, 6, 32, True, True),
-    (3, 5, 2, 6, 88, True, True),
-    (1, 3, 1, 6, 144, False, True),
+    (1, 3, 1, 1, 8, False),
+    (1, 3, 2, 3, 16, False),
+    (2, 3, 2, 6, 16, False),
+    (4, 5, 2, 6, 32, True),
+    (3, 3, 1, 6, 32, True),
+    (3, 5, 2, 6, 88, True),
+    (1, 3, 1, 6, 144, False),
 )
-Rows = tuple[tuple[int, int, int, int, int, bool, bool], ...]
+Rows = tuple[tuple[int, int, int, int, int, bool], ...]
 WIDTHS = {"1_0": 1.0, "0_75": 0.75, "0_5": 0.5, "1_4": 1.4}
 
 
@@ -57,11 +57,9 @@ def mnasnet(rows: Rows, stem: int = 32) -> Architecture:
             repeats,
             channels,
             stride,
-            MBConvOptions(
-                expansion, kernel, "relu", SQUEEZE if squeezed else None, "identity" if skip else "none"
-            ),
+            MBConvOptions(expansion, kernel, "relu", SQUEEZE if squeezed else None),
         )
-        for repeats, kernel, stride, expansion, channels, squeezed, skip in rows
+        for repeats, kernel, stride, expansion, channels, squeezed in rows
     )
     head = Stage("classifier", 1, 1280, options=ClassifierOptions(channels_width="fixed"))
     return Architecture(224, Stage("stem", 1, stem, 2), stages, head, conventions=Conventions(norm_eps=1e-3))

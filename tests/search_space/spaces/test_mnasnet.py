@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from search_space import Stage, lower, reference, scale
 from search_space.blocks import ConvOptions, MBConvOptions, SqueezeExcitation
-from search_space.identity import network_hash, same_network
 from search_space.operators import Activation
 from search_space.spaces import EfficientNet, MnasNet, Option, SpaceError
 
@@ -68,7 +67,7 @@ MEMBERS: dict[str, tuple[type[MnasNet], list[tuple[Option, ...]]]] = {
     "mnasnet_a1_1_0": (
         MnasNet,
         [
-            ("separable", 3, 0.0, "none", 1.0, 0),
+            ("separable", 3, 0.0, "identity", 1.0, 0),
             ("mbconv6", 3, 0.0, "identity", 1.0, 0),
             ("mbconv3", 5, 0.25, "identity", 1.25, 0),
             ("mbconv6", 3, 0.0, "identity", 1.25, 0),
@@ -80,13 +79,13 @@ MEMBERS: dict[str, tuple[type[MnasNet], list[tuple[Option, ...]]]] = {
     "mnasnet_b1_1_0": (
         MnasNet,
         [
-            ("separable", 3, 0.0, "none", 1.0, 0),
+            ("separable", 3, 0.0, "identity", 1.0, 0),
             ("mbconv3", 3, 0.0, "identity", 1.0, 1),
             ("mbconv3", 5, 0.0, "identity", 1.25, 0),
             ("mbconv6", 5, 0.0, "identity", 1.25, -1),
             ("mbconv6", 3, 0.0, "identity", 1.0, -1),
             ("mbconv6", 5, 0.0, "identity", 1.25, 1),
-            ("mbconv6", 3, 0.0, "none", 1.0, 0),
+            ("mbconv6", 3, 0.0, "identity", 1.0, 0),
         ],
     ),
     "efficientnet_b0": (
@@ -117,9 +116,13 @@ def test_a_published_network_is_a_point_of_its_space(name: str) -> None:
     point = space.encode(reference(name))
     assert space.decode(point).digest == reference(name).digest
     found = space.values(point)
-    # in blocks 1 and 2 the factors 0.75 and 1.0, in blocks 1 and 7 the layers -1 and 0 are the same
-    twofold = {"block1.filters", "block2.filters", "block1.layers", "block7.layers"}
-    assert {key for key in found if found[key] != chosen[key]} <= twofold
+    # in blocks 1 and 2 the factors 0.75 and 1.0, in blocks 1 and 7 the layers -1 and 0, and any skip, are the same
+    unused = {f"block{n}.{field}" for n in (1, 7) for field in ("layers", "skip")}
+    assert {key for key in found if found[key] != chosen[key]} <= {
+        "block1.filters",
+        "block2.filters",
+        *unused,
+    }
 
 
 @pytest.mark.parametrize("resolution", [192, 160, 128])
@@ -189,12 +192,13 @@ def test_a_block_of_one_layer_cannot_lose_it() -> None:
     assert fewer.digest == same.digest and fewer.stages[6].repeats == 1
 
 
-def test_a_skip_that_no_layer_can_have_is_one_when_the_network_is_deeper() -> None:
+def test_a_skip_that_no_layer_can_have_is_the_identity_that_a_grown_one_has() -> None:
     space = space_at(224)
     networks = [space.architecture(values_with({"block7.skip": s})) for s in ("none", "identity", "pool")]
-    assert same_network(networks[0], networks[1]) and same_network(networks[0], networks[2])
-    deeper = [scale(network, depth=2.0) for network in networks]
-    assert len({network_hash(lower(network)) for network in deeper}) == 3
+    assert len({network.digest for network in networks}) == 1
+    without = space.architecture(values_with({"block7.skip": "none", "block6.skip": "none"}))
+    assert lower(without).nodes != lower(networks[0]).nodes
+    assert "stages.6.blocks.1.add" in {node.name for node in lower(scale(networks[0], depth=2.0)).nodes}
 
 
 def test_filters_that_round_to_the_same_number_are_one_network() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space import reference
-from search_space.blocks import MBConvOptions
+from search_space.blocks import MBConvOptions, rounded
 from search_space.spaces import MobileNetV3, MobileNetV3Small, Option, SpaceError
 
 
@@ -52,12 +52,17 @@ def test_the_network_is_what_the_choices_say(seed: int) -> None:
     assert architecture.resolution == values["resolution"]
     first, *layers = [stage for stage in architecture.stages for _ in range(stage.repeats)]
     assert (first.channels, first.options) == (16, MBConvOptions(1.0, expansion_divisor=8))
+    entering = 16
     for unit, channels in enumerate((24, 40, 80, 112, 160), 1):
         for layer in range(1, int(values[f"unit{unit}.depth"]) + 1):
             made = layers.pop(0)
             assert isinstance(made.options, MBConvOptions) and made.channels == channels
             assert made.options.kernel == values[f"unit{unit}.layer{layer}.kernel"]
-            assert made.options.expansion == values[f"unit{unit}.layer{layer}.expansion"]
+            wanted = float(
+                values[f"unit{unit}.layer{layer}.expansion"]
+            )  # another of the same width may stand for it
+            assert rounded(entering * made.options.expansion, 8) == rounded(entering * wanted, 8)
+            entering = channels
             assert (made.options.squeeze is not None) == values[f"unit{unit}.se"]
             assert made.options.activation == ("relu" if unit < 3 else "hard_swish")
     assert not layers

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from search_space.identity import same_network
 from search_space.spaces import SpaceError, open_space, space_names
 
 ROOT = Path(__file__).parents[3]
@@ -77,3 +81,15 @@ def test_a_module_that_fails_when_imported_is_refused_with_its_own_words(
 def test_a_wrong_setting_of_a_space_is_refused_as_such() -> None:
     with pytest.raises(SpaceError, match="width must be a finite number above 0"):
         open_space("mnasnet", resolution=8, num_classes=10, width=-1.0)
+
+
+@pytest.mark.parametrize("name", space_names())
+@pytest.mark.parametrize("width", [0.1, 1.0])
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+def test_two_points_of_one_network_have_one_digest(name: str, width: float, seed: int) -> None:
+    """In narrow spaces many widths round to one, and many blocks keep theirs."""
+    space, rng = open_space(name, resolution=32, num_classes=10, width=width), np.random.default_rng(seed)
+    point = space.sample(rng)
+    first, second = space.decode(point), space.decode(space.mutate(point, rng))
+    assert same_network(first, second) == (first.digest == second.digest)
