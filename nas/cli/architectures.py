@@ -16,11 +16,9 @@ from nas.flags import FLAGS
 
 if TYPE_CHECKING:
     from nas.networks import LayerTable
-    from search_space import Architecture
+    from search_space import Architecture, SearchSpace
 
-_SPACE = tuple(
-    flag for flag in FLAGS if flag.name in ("space", "width", "resolution", "classes", "target", "cost")
-)
+_SPACE = tuple(flag for flag in FLAGS if flag.group == "What" or flag.name in ("target", "cost"))
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="Of the zoo (`nas zoo list`), or architecture.json.")
@@ -105,14 +103,16 @@ def space_show(
         str | None, typer.Argument(metavar="[NAME]", help="Like --space.", show_default=False)
     ] = None,
 ) -> None:
-    """Show a space: its size, its choices, and the costs of a sample of its networks."""
+    """Show the space that `nas search` would search with these settings: its choices, and what its networks cost."""
     settings = session.configuration().settings
-    view = space_view(
-        space or settings.search.space,
-        resolution=settings.data.resolution,
-        num_classes=settings.data.num_classes or 10,
-        width=settings.search.width or 1.0,
-    )
+    if space is not None:
+        settings = settings.model_copy(update={"search": settings.search.model_copy(update={"space": space})})
+
+    from nas.evaluation.data import load
+    from nas.stages.preparation import make_space, with_width
+
+    dataset = load(settings.data)
+    view = space_view(make_space(with_width(settings, dataset), dataset))
     if session.json:
         session.printer.json(view)
         return
@@ -147,13 +147,10 @@ def load_architecture(text: str) -> tuple[str, Architecture]:
     )
 
 
-def space_view(name: str, *, resolution: int, num_classes: int, width: float) -> dict[str, Any]:
+def space_view(space: SearchSpace) -> dict[str, Any]:
     """Returns a space's choices, and the quartiles of MACs and parameters of 1,000 networks drawn from it."""
     import numpy as np
 
-    from search_space import open_space
-
-    space = open_space(name, resolution=resolution, num_classes=num_classes, width=width)
     rng = np.random.default_rng(0)
     costs = space.costs(np.array([space.sample(rng) for _ in range(1000)]))
     shares = (0, 25, 50, 75, 100)
@@ -161,8 +158,10 @@ def space_view(name: str, *, resolution: int, num_classes: int, width: float) ->
         "name": space.name,
         "version": space.version,
         "size": space.size,
-        "resolution": resolution,
-        "num_classes": num_classes,
+        "width": space.width,
+        "resolution": space.resolution,
+        "input_channels": space.input_channels,
+        "num_classes": space.num_classes,
         "macs_quartiles": [int(value) for value in np.percentile(costs.macs, shares)],
         "params_quartiles": [int(value) for value in np.percentile(costs.params, shares)],
         "choices": {choice.name: list(choice.options) for choice in space.choices},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,11 +17,13 @@ from nas.cli.signals import Interruption, interruptible
 from nas.flags import FLAGS, masked
 
 if TYPE_CHECKING:
+    from nas.reward import Reward
     from nas.stages.arms import Watch
     from nas.stages.finalists import Finalist
     from nas.stages.search import SearchReport
 
 FINALIST_COLUMNS = ("trial", "mean_reward", "reward", "accuracy", "macs", "params", "digest")
+PARETO_COLUMNS = ("trial", "mean_accuracy", "accuracy", "macs", "params", "digest")  # it has no single reward
 
 # What may change between the sessions of one study: limits and machines, but not the question.
 LIMITS = tuple(
@@ -104,8 +107,8 @@ def report_view(report: SearchReport) -> dict[str, Any]:
     return {
         "study": report.study,
         "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
-        "winner": _finalist_view(report.winner) if report.winner else None,
-        "finalists": [_finalist_view(one) for one in report.finalists],
+        "winner": _finalist_view(report.winner, report.reward) if report.winner else None,
+        "finalists": [_finalist_view(one, report.reward) for one in report.finalists],
         "comparison": dataclasses.asdict(comparison) | {"verdict": comparison.verdict}
         if comparison
         else None,
@@ -113,13 +116,16 @@ def report_view(report: SearchReport) -> dict[str, Any]:
     }
 
 
-def _finalist_view(finalist: Finalist) -> dict[str, Any]:
-    trial = finalist.trial
+def _finalist_view(finalist: Finalist, reward: Reward) -> dict[str, Any]:
+    """Returns a finalist; `mean_reward` and `mean_accuracy` are those of its repeats, its own without any."""
+    trial, is_single = finalist.trial, reward.kind != "pareto"
+    accuracy = trial.metrics["accuracy"]
     return {
         "trial": trial.number,
-        "reward": finalist.reward,
-        "mean_reward": finalist.mean,
-        "accuracy": trial.metrics.get("accuracy"),
+        "reward": finalist.reward if is_single else None,
+        "mean_reward": finalist.mean if is_single else None,
+        "accuracy": accuracy,
+        "mean_accuracy": fmean(finalist.accuracies or (accuracy,)),
         "repeated_accuracies": list(finalist.accuracies),
         "macs": int(trial.costs["macs"]),
         "params": int(trial.costs["params"]),
@@ -139,7 +145,8 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
     if session.json:
         session.printer.json(view)
     else:
-        session.rows(view["finalists"], columns=FINALIST_COLUMNS, title=f"finalists of {report.study}")
+        columns = PARETO_COLUMNS if report.reward.kind == "pareto" else FINALIST_COLUMNS
+        session.rows(view["finalists"], columns=columns, title=f"finalists of {report.study}")
     printer = session.printer
     printer.message(f"{report.ending.kind}: {report.ending.reason}")
     if report.comparison is not None:

@@ -17,6 +17,10 @@ _PAID = (
 )
 
 
+class LoweredBudget(ValueError):
+    """A study is to go on with less than it has spent already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Limits over all sessions of a study; None leaves a quantity unlimited.
@@ -50,6 +54,28 @@ class Budget:
         if self.hours is not None and hours >= self.hours:
             return f"{hours:.3g} of {self.hours:g} hours are used"
         return None
+
+    def check_lowered(self, spent: Spent, earlier: Budget) -> None:
+        """Refuses a limit that is lowered below what is spent: it could not be kept.
+
+        Args:
+            spent: by the study.
+            earlier: its limits so far. One that stays is never refused: time is always overdrawn a little.
+
+        Raises:
+            LoweredBudget: naming the limit.
+
+        Example:
+            >>> Budget(trials=10).check_lowered(Spent(0.0, dict.fromkeys(TrialState, 0), 0), Budget(trials=20))
+        """
+        device_hours = spent.device_seconds / 3600
+        for name, used in (("trials", num_paid(spent)), ("device_hours", device_hours)):
+            limit, before = getattr(self, name), getattr(earlier, name)
+            if limit is not None and limit != before and limit < used:
+                raise LoweredBudget(
+                    f"`{name}` must be at least the {used:.6g} that the study has used, got {limit:g}; raise it, or"
+                    " leave it out to go on as before"
+                )
 
 
 def num_paid(spent: Spent) -> int:

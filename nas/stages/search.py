@@ -59,6 +59,7 @@ class SearchReport:
 
     Args:
         study: its name.
+        reward: under which the finalists are ranked; those of `pareto` by accuracy.
         ending: why it ended; `stopped` can be resumed.
         finalists: the best candidates, best mean reward first; empty when nothing was complete.
         comparison: with the control arm, in rewards; None without one, without repeats, or before they are done.
@@ -66,6 +67,7 @@ class SearchReport:
     """
 
     study: str
+    reward: Reward
     ending: Ending
     finalists: tuple[Finalist, ...]
     comparison: Comparison | None
@@ -150,18 +152,21 @@ def resume(
 
     Raises:
         StudyMissing: there is no such study.
+        LoweredBudget: the changed budget is less than what is spent.
         SpaceChanged: the space or the data are not what the study was begun with.
     """
     url = storage or default_storage()
     with open_store(url, artifacts=artifacts) as store:
         study = store.study(name)
-        settings = changes(restored_settings(study))
+        before = restored_settings(study)
+        settings = changes(before)
         settings = settings.model_copy(
             update={"search": settings.search.model_copy(update={"storage": url, "artifacts": artifacts})}
         )
         dataset = load(settings.data)
         space = make_space(settings, dataset)
         _check_unchanged(study, space, dataset)
+        _budget(settings).check_lowered(store.spent(study.id), _budget(before))
         store.set_study_settings(study.id, {**study.settings, **stored_settings(settings, dataset)})
         revive(store, study)
         return _run(store, store.study(study.id), settings, dataset, space, watch or Watch(), evaluator)
@@ -232,7 +237,7 @@ def report(store: Store, study: StudyRecord, ending: Ending | None = None) -> Se
     if own and control and own[0].repeats and control[0].repeats and reward.kind != "pareto":
         if len(own[0].repeats) > 1 or len(control[0].repeats) > 1:
             comparison = compare([one.repeats for one in own], [one.repeats for one in control])
-    return SearchReport(study.name, ending, own, comparison, seconds)
+    return SearchReport(study.name, reward, ending, own, comparison, seconds)
 
 
 def _sampled(
@@ -257,7 +262,6 @@ def _rules(
 ) -> Rules:
     """Returns what holds for an arm's trials; those of a list are all trained, and to their end."""
     chosen = settings.search
-    limited = Budget(chosen.trial_limit, chosen.hours, chosen.device_hours)
     return Rules(
         data=settings.data,
         fingerprint=dataset.fingerprint,
@@ -266,11 +270,16 @@ def _rules(
         rungs=make_rungs(
             chosen.pruning if source.num_trials is None else "none", max_epochs=settings.fidelity.epochs
         ),
-        budget=limited if source.num_trials is None else Budget(source.num_trials),
+        budget=_budget(settings) if source.num_trials is None else Budget(source.num_trials),
         time_limit_s=chosen.time_limit_s,
         max_failures=chosen.max_failures,
         latency_ms=latency_ms,
     )
+
+
+def _budget(settings: Settings) -> Budget:
+    chosen = settings.search
+    return Budget(chosen.trial_limit, chosen.hours, chosen.device_hours)
 
 
 def _check_unchanged(study: StudyRecord, space: SearchSpace, dataset: Dataset) -> None:

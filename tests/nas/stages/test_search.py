@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from nas.settings import Settings
 from nas.stages.arms import Watch
-from nas.stages.budget import Budget, num_paid
+from nas.stages.budget import Budget, LoweredBudget, num_paid
 from nas.stages.history import History
 from nas.stages.search import NothingFeasible, SpaceChanged, report, resume, search
 from runs import FailureClass, TrialRecord, TrialState, open_store
@@ -159,7 +160,8 @@ def test_device_hours_end_a_search_across_sessions(tmp_path: Path) -> None:
     assert result.ending.kind == "stopped"
     result = resume("s", storage=f"sqlite:///{tmp_path / 'nas.db'}", evaluator=formula)
     assert result.ending.kind == "done" and "device-hours" in result.ending.reason
-    assert 1.0 <= result.device_seconds <= 1.0 + 2.0 + 3 * 0.05  # a heartbeat and a training beyond, at most
+    seconds = [trial.seconds for trial in trials(tmp_path) if trial.seconds]
+    assert sum(seconds[:-1]) < 1.0 <= sum(seconds) == pytest.approx(result.device_seconds)
 
 
 def test_a_space_without_anything_new_ends_the_search(tmp_path: Path) -> None:
@@ -197,6 +199,22 @@ def test_a_finished_study_is_extended_by_a_larger_budget(tmp_path: Path) -> None
 
     resume("s", storage=f"sqlite:///{tmp_path / 'nas.db'}", evaluator=formula, changes=larger)
     assert count(trials(tmp_path), TrialState.COMPLETE) == 6
+
+
+def test_a_budget_below_what_is_spent_is_refused_and_nothing_changes(tmp_path: Path) -> None:
+    formula, url = Formula(tmp_path / "notes", seconds=0.01), f"sqlite:///{tmp_path / 'nas.db'}"
+    search(settings(tmp_path, trials=4), evaluator=formula)
+
+    def limited(**limits: float) -> Callable[[Settings], Settings]:
+        return lambda stored: stored.model_copy(update={"search": stored.search.model_copy(update=limits)})
+
+    with pytest.raises(LoweredBudget, match="`trials` must be at least the 4 .* got 3"):
+        resume("s", storage=url, evaluator=formula, changes=limited(trials=3))
+    with pytest.raises(LoweredBudget, match="`device_hours` must be at least"):
+        resume("s", storage=url, evaluator=formula, changes=limited(device_hours=1e-12))
+    with open_store(url) as store:
+        assert store.study("s").settings["search"]["trials"] == 4
+    assert resume("s", storage=url, evaluator=formula, changes=limited(trials=4)).ending.kind == "done"
 
 
 def test_a_taken_name_is_refused_and_the_study_left_alone(tmp_path: Path) -> None:
