@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 30.0  # how long SQLite waits for another writer before it says "locked"
 CONNECT_TIMEOUT_S = 10
+_CHANCE = random.SystemRandom()  # the system's, which forked processes do not share
 _PAUSES_S = (0.05, 2.0)  # first and longest pause between tries; each is twice the one before
 
 # SQLite's primary result codes, https://sqlite.org/rescode.html
@@ -182,7 +183,7 @@ class Database:
                         raise
                     raise ours from None  # the driver's own text may repeat the connection's parameters
             is_first = False
-            time.sleep(pause * random.uniform(0.5, 1.0))  # apart: waiting writers must not return together
+            time.sleep(pause * _CHANCE.uniform(0.5, 1.0))  # apart: waiting writers must not return together
             pause = min(2 * pause, longest)
 
     def _masked(self, text: str) -> str:
