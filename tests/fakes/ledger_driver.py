@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,9 @@ class Options:
     stop_signal: str = "SIGKILL"
     artifacts: str | None = None
     cluster: bool = False  # on a Ray cluster of this process with a head and two nodes of one core each
-    harm: str = ""  # what happens to the cluster once three trials have ended: a name of `_HARMS`
+    harm: str = ""  # what happens to the cluster once three trials have ended: a method of `HarmedCluster`
+    gate: str = ""  # a file that must exist before the process evaluates more than one trial
+    hold_at: int = 0  # the first worker to keep a checkpoint of this epoch stands still then; see `held_pid`
 
 
 @dataclass(frozen=True)
@@ -62,25 +64,41 @@ class Kept:
     """Reports a formula's accuracy, keeps a checkpoint of every epoch, and goes on from the last one."""
 
     seconds: float
-    tells: bool = False  # the worker's process id, by a file in the artifacts' folder
+    gate: str = ""
+    hold_at: int = 0
+    begun: list[str] = field(default_factory=list)  # keys of the tasks so far
 
     def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
         assert task.checkpoints is not None
         store = ArtifactStore(task.checkpoints)
-        if self.tells:
-            folder = Path(task.checkpoints.removeprefix("file://"))
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"pid-{os.getpid()}").touch()
+        self.begun.append(task.key)
+        while self.gate and len(self.begun) > 1 and not Path(self.gate).exists():
+            time.sleep(0.02)
         found = store.load_checkpoint(task.key)
         begun = found.epoch if found else 0
         final = int(task.key[:6], 16) / 0x1000000
         for epoch in range(begun + 1, task.fidelity.epochs + 1):
             time.sleep(self.seconds)
             store.save_checkpoint(task.key, epoch, {"state": str(epoch).encode() * 1000})
+            if epoch == self.hold_at:
+                _hold(Path(task.checkpoints.removeprefix("file://")))
             if not report(Progress(task.key, epoch, final, 1 - final, self.seconds * (epoch - begun))):
                 raise StopTraining
         seconds = self.seconds * (task.fidelity.epochs - begun)
         return Measurement(task.key, final, 1 - final, task.fidelity.epochs, seconds, 100, begun)
+
+
+def _hold(folder: Path) -> None:
+    """Stands still until it is killed, with its process id in the file `held`; only the first to come here does."""
+    with contextlib.suppress(FileExistsError), (folder / "held").open("x") as file:
+        print(os.getpid(), file=file, flush=True)
+        time.sleep(3600)
+
+
+def held_pid(folder: Path) -> int | None:
+    """Returns the process id of the worker that stands still; None before one does."""
+    text = (folder / "held").read_text() if (folder / "held").exists() else ""
+    return int(text) if text.endswith("\n") else None
 
 
 class _Watched(Store):
@@ -153,11 +171,11 @@ def main(url: str, num_trials: int, options: Options) -> None:
 def _workers(options: Options, stack: contextlib.ExitStack) -> tuple[Executor, Callable[[History], None]]:
     """Returns the executor, and what does harm to its cluster when three trials have ended."""
     if not options.cluster:
-        return InlineExecutor(Kept(options.seconds)), lambda history: None
+        return InlineExecutor(Kept(options.seconds, options.gate)), lambda history: None
     # Ray is loaded only where it is wanted.
     harmed = importlib.import_module("tests.fakes.harmed_cluster").HarmedCluster(options.harm)
     stack.callback(harmed.close)
-    executor = harmed.executor(Kept(options.seconds, tells=True))
+    executor = harmed.executor(Kept(options.seconds, options.gate, options.hold_at))
     stack.callback(executor.close)
     return executor, harmed.watch
 

@@ -17,13 +17,16 @@ pytestmark = pytest.mark.faults
 
 @pytest.mark.parametrize("offset", ["+1h", "-1h"])
 def test_a_clock_that_is_an_hour_off_costs_no_healthy_trial_its_lease(
-    url: str, faketime: Path, offset: str
+    url: str, tmp_path: Path, faketime: Path, offset: str
 ) -> None:
+    gate = tmp_path / "gate"
     with (
-        driving(url, 10, seconds=0.3, lease_s=10.0) as right,
-        driving(url, 10, seconds=0.3, lease_s=10.0, before=(faketime, "-f", offset)) as wrong,
+        driving(url, 10, seconds=0.3, lease_s=10.0, gate=str(gate)) as right,
+        driving(url, 10, seconds=0.3, lease_s=10.0, gate=str(gate), before=(faketime, "-f", offset)) as wrong,
     ):
-        wrong.wait_for("begin")
+        for driver in (right, wrong):
+            driver.wait_for("accepted")
+        gate.touch()
         assert [right.end(), wrong.end()] == [0, 0], right.errors + wrong.errors
     for history in (right.history, wrong.history):
         assert history.accepted, "both must have worked"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,11 +19,12 @@ from tests.postgres_server import PostgresServer
 pytestmark = [pytest.mark.faults, pytest.mark.postgres]
 
 
-def outage(server: PostgresServer, drivers: list[Driver], seconds: float) -> None:
-    """Stops the server as a crash does, and starts it again, while all drivers work."""
+def outage(server: PostgresServer, drivers: list[Driver], gate: Path, seconds: float) -> None:
+    """Stops the server as a crash does, and starts it again; meanwhile all drivers have results to write down."""
     for driver in drivers:
         driver.wait_for("accepted")
     server.stop(immediate=True)
+    gate.touch()
     time.sleep(seconds)
     assert all(driver.process.poll() is None for driver in drivers), "nobody dies of an outage"
     server.start()
@@ -30,13 +32,14 @@ def outage(server: PostgresServer, drivers: list[Driver], seconds: float) -> Non
 
 @pytest.mark.parametrize("seconds", [3.0, pytest.param(30.0, marks=pytest.mark.long_faults)])
 def test_nobody_dies_of_an_outage_and_nothing_is_run_twice(
-    postgres_server: PostgresServer, postgres_database: str, seconds: float
+    postgres_server: PostgresServer, postgres_database: str, tmp_path: Path, seconds: float
 ) -> None:
+    gate = tmp_path / "gate"
     with (
-        driving(postgres_database, 24, seconds=0.1, lease_s=10.0) as one,
-        driving(postgres_database, 24, seconds=0.1, lease_s=10.0) as two,
+        driving(postgres_database, 24, seconds=0.1, lease_s=10.0, gate=str(gate)) as one,
+        driving(postgres_database, 24, seconds=0.1, lease_s=10.0, gate=str(gate)) as two,
     ):
-        outage(postgres_server, [one, two], seconds)
+        outage(postgres_server, [one, two], gate, seconds)
         assert [one.end(), two.end()] == [0, 0], one.errors + two.errors
     heal(postgres_database, 24, [one.history, two.history])
     assert postgres_server.password not in one.errors + two.errors

@@ -35,9 +35,9 @@ def test_four_drivers_that_begin_together_keep_to_one_budget(url: str) -> None:
 
 
 def test_a_second_driver_is_told_who_has_the_study_and_takes_it_when_that_one_has_died(url: str) -> None:
-    with driving(url, 40, exclusive=True, seconds=0.3) as first:
+    with driving(url, 4_000, exclusive=True, seconds=0.3) as first:
         first.wait_for("accepted")
-        with driving(url, 40, exclusive=True) as second:
+        with driving(url, 4_000, exclusive=True) as second:
             assert second.end() == 4
             [told] = second.history.said("StudyBusy", "fail")
         assert f"process {first.process.pid} on" in told["message"]

@@ -10,21 +10,14 @@ import pytest
 
 from runs import FailureClass, open_store
 from tests.fakes.drivers import Driver, driving, heal
+from tests.fakes.ledger_driver import held_pid
 from tests.fakes.processes import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
-def searched(tmp_path: Path, **options: object) -> tuple[str, str]:
+def searched(tmp_path: Path) -> tuple[str, str]:
     return f"sqlite:///{tmp_path}/nas.db", str(tmp_path / "artifacts")
-
-
-def worker_pid(artifacts: str, driver: Driver) -> int:
-    """Returns the process id of a worker that is training."""
-    folder = Path(artifacts)
-    wait_until(lambda: driver.process.poll() is not None or bool(list(folder.glob("pid-*"))), 180)
-    [first, *_] = folder.glob("pid-*")
-    return int(first.name.removeprefix("pid-"))
 
 
 @pytest.mark.parametrize(
@@ -33,11 +26,12 @@ def worker_pid(artifacts: str, driver: Driver) -> int:
 def test_a_killed_worker_costs_an_attempt_that_goes_on_from_its_checkpoint(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    """SIGTERM is how a spot instance tells that it leaves."""
+    """SIGTERM is how a spot instance tells that it leaves. The worker stands still behind its second checkpoint."""
     url, artifacts = searched(tmp_path)
-    with driving(url, 6, artifacts=artifacts, cluster=True, seconds=1.0, epochs=4) as driver:
-        pid = worker_pid(artifacts, driver)
-        wait_until(lambda: len([p for p in Path(artifacts).rglob("*") if "checkpoints" in p.parts]) > 2, 180)
+    with driving(url, 6, artifacts=artifacts, cluster=True, epochs=4, hold_at=2) as driver:
+        wait_until(lambda: held_pid(Path(artifacts)) is not None or driver.process.poll() is not None, 180)
+        pid = held_pid(Path(artifacts))
+        assert pid is not None, driver.errors
         os.kill(pid, number)
         assert driver.end() == 0, driver.errors
     heal(url, 6, [driver.history], artifacts=artifacts)
@@ -46,7 +40,7 @@ def test_a_killed_worker_costs_an_attempt_that_goes_on_from_its_checkpoint(
         [harmed] = [trial for trial in trials if trial.fence > 1]
         attempts = store.attempts(harmed.id)
         assert attempts[0].failure_class is FailureClass.PREEMPTED
-        assert harmed.metrics["resumed_from"] >= 1
+        assert harmed.metrics["resumed_from"] == 2.0
 
 
 @pytest.mark.parametrize("harm", ["lose_a_node", pytest.param("kill_raylet", marks=pytest.mark.long_faults)])
