@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -15,9 +13,10 @@ from typing import Any
 import pytest
 
 from runs import TrialRecord, TrialState, open_store
+from tests.fakes.kills import Program, kill_again_and_again, launch_nas
 
 NUM_KILLS = 10
-NUM_TRIALS = 8
+NUM_TRIALS = 12
 SETTINGS = f"""
 [search]
 study = "s"
@@ -40,42 +39,23 @@ epochs = 4
 """
 
 
-def command(folder: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "nas", *words, "--storage", f"sqlite:///{folder / 'nas.db'}"]
-
-
-def launch(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            command(folder, *words), stdout=log, stderr=log, start_new_session=True, env=environment
-        )
-
-
 def trials(folder: Path) -> list[TrialRecord]:
     with open_store(f"sqlite:///{folder / 'nas.db'}") as store:
         assert list(store.check()) == []
         return store.trials(store.study("s").id)
 
 
-def wait_for_trial(folder: Path, process: subprocess.Popen[bytes]) -> None:
-    """Waits until the driver has begun to train, so that the kill falls into the search and not into its start."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if (folder / "nas.db").exists():
-            with open_store(f"sqlite:///{folder / 'nas.db'}") as store:
-                for study in store.studies():
-                    if any(
-                        run.status == "running" and run.pid == process.pid for run in store.runs(study.id)
-                    ):
-                        return
-        time.sleep(0.2)
+def status(folder: Path) -> dict[str, Any]:
+    words = ["-m", "nas", "status", "s", "--json", "--storage", f"sqlite:///{folder / 'nas.db'}"]
+    told = subprocess.run([sys.executable, *words], capture_output=True, check=True).stdout
+    found: dict[str, Any] = json.loads(told)
+    return found
 
 
-def wait_for_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for_checkpoint(folder: Path, process: Program) -> None:
     """Waits until the driver has written a further checkpoint, or has ended."""
     before = checkpoints(folder)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None and not checkpoints(folder) - before:
         time.sleep(0.01)
 
@@ -92,29 +72,25 @@ def test_ten_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     for folder in (whole, broken):
         folder.mkdir()
         (folder / "nas.toml").write_text(SETTINGS)
-    assert launch(whole, "search", str(whole / "nas.toml")).wait() == 0, (whole / "log").read_text()
+    assert launch_nas(whole, "search", "nas.toml").wait() == 0, (whole / "log").read_text()
 
     rng = random.Random(7)
-    acknowledged: dict[int, TrialRecord] = {}
-    num_killed = 0
-    process = launch(broken, "search", str(broken / "nas.toml"))
-    while num_killed < NUM_KILLS:
-        wait_for_trial(broken, process)
-        if num_killed % 2:
-            wait_for_checkpoint(broken, process)
+
+    def wait(driver: Program, kill: int) -> None:
+        if kill % 2:  # at any moment of the start, else of a training
+            time.sleep(rng.uniform(0.0, 2.0))
         else:
-            time.sleep(rng.uniform(0.0, 3.0))
-        os.kill(process.pid, signal.SIGKILL)
-        num_killed += process.wait() == -signal.SIGKILL
-        found = {record.number: record for record in trials(broken)}
-        for number, record in acknowledged.items():
-            assert found[number] == record  # what had ended is there, unchanged
-        acknowledged = {number: record for number, record in found.items() if record.state.is_finished}
-        process = launch(broken, "resume", "s")
-        if len(acknowledged) == NUM_TRIALS:
-            break
-    assert process.wait() == 0, (broken / "log").read_text()
-    assert num_killed >= 3
+            wait_for_checkpoint(broken, driver)
+            time.sleep(rng.uniform(0.0, 0.2))
+
+    driver = kill_again_and_again(
+        launch_nas(broken, "search", "nas.toml"),
+        num_kills=NUM_KILLS,
+        wait=wait,
+        trials=lambda: trials(broken),
+        again=lambda: launch_nas(broken, "resume", "s"),
+    )
+    assert driver.wait() == 0, (broken / "log").read_text()
 
     expected, found_all = trials(whole), trials(broken)
     assert [record.choices for record in found_all] == [record.choices for record in expected]
@@ -127,9 +103,7 @@ def test_ten_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     ]
     assert len(paid) == NUM_TRIALS == len({record.key for record in paid})
     assert _num_resumed(broken) > 0  # some interrupted training did go on from its checkpoint
-    status = subprocess.run(command(broken, "status", "s", "--json"), capture_output=True, check=True)
-    summary: dict[str, Any] = json.loads(status.stdout)
-    assert summary["trials"]["complete"] + summary["trials"]["pruned"] == NUM_TRIALS
+    assert status(broken)["trials"]["complete"] + status(broken)["trials"]["pruned"] == NUM_TRIALS
 
 
 def _num_resumed(folder: Path) -> int:

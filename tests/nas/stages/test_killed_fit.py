@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from runs import TrialRecord, TrialState, open_store
+from tests.fakes.kills import Program, kill_again_and_again, launch_nas
 from tests.fakes.scaling import network
 
 NUM_KILLS = 3
@@ -24,17 +21,8 @@ WORDS = (
 )
 
 
-def launch(folder: Path) -> subprocess.Popen[bytes]:
-    words = [sys.executable, "-m", "nas", *WORDS, "--storage", f"sqlite:///{folder / 'nas.db'}"]
-    with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            words,
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
+def launch(folder: Path) -> Program:
+    return launch_nas(folder, *WORDS)
 
 
 def trials(folder: Path) -> list[TrialRecord]:
@@ -49,14 +37,18 @@ def rules(folder: Path) -> list[object]:
         return [record.fit["rule"] for record in store.fits()]
 
 
-def wait_for_work(folder: Path, process: subprocess.Popen[bytes], num_ended: int) -> None:
+def wait_for_work(folder: Path, process: Program) -> None:
     """Waits until this process has ended a further training, or has ended itself."""
+    num_ended = _num_ended(folder)
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if (folder / "nas.db").exists():
-            if sum(record.state.is_finished for record in trials(folder)) > num_ended:
-                return
+    while time.monotonic() < deadline and process.poll() is None and _num_ended(folder) == num_ended:
         time.sleep(0.1)
+
+
+def _num_ended(folder: Path) -> int:
+    if not (folder / "nas.db").exists():
+        return 0
+    return sum(record.state.is_finished for record in trials(folder))
 
 
 @pytest.mark.slow
@@ -69,20 +61,20 @@ def test_kills_cost_no_training_and_change_no_point(tmp_path: Path) -> None:
         (folder / "net.json").write_text(network(8).to_json())
     assert launch(whole).wait() == 0, (whole / "log").read_text()
 
-    acknowledged: dict[int, TrialRecord] = {}
-    rng, num_killed = random.Random(3), 0
-    process = launch(broken)
-    while num_killed < NUM_KILLS:
-        wait_for_work(broken, process, len(acknowledged))
+    rng = random.Random(3)
+
+    def wait(driver: Program, kill: int) -> None:
+        wait_for_work(broken, driver)
         time.sleep(rng.uniform(0.0, 0.5))
-        os.kill(process.pid, signal.SIGKILL)
-        num_killed += process.wait() == -signal.SIGKILL
-        found = {record.number: record for record in trials(broken)}
-        for number, record in acknowledged.items():
-            assert found[number] == record  # what had ended is there, unchanged
-        acknowledged = {number: record for number, record in found.items() if record.state.is_finished}
-        process = launch(broken)
-    assert process.wait() == 0, (broken / "log").read_text()
+
+    driver = kill_again_and_again(
+        launch(broken),
+        num_kills=NUM_KILLS,
+        wait=wait,
+        trials=lambda: trials(broken),
+        again=lambda: launch(broken),
+    )
+    assert driver.wait() == 0, (broken / "log").read_text()
 
     expected, got = trials(whole), trials(broken)
     assert [record.choices for record in got] == [record.choices for record in expected]
