@@ -21,6 +21,7 @@ from nas.evaluation.latency import latency
 from nas.evaluation.optimisation import module_bytes
 from nas.evaluation.scores import InputScale, Score, score
 from nas.evaluation.splits import training_share
+from nas.evaluation.team import Team, team
 from nas.evaluation.training import Diverged, Training
 from nas.interfaces import Measurement, Progress, StopTraining, Task
 from nas.settings import DataSettings, Recipe
@@ -91,13 +92,14 @@ class TrainingEvaluator:
             Diverged: the loss is no longer finite, or far beyond that of guessing.
             DataError: data and architecture do not fit together, or the data cannot be read.
         """
-        attempt = _Attempt(task, report, self._options.checkpoint_interval_s)
+        together = team()
+        attempt = _Attempt(task, report, self._options.checkpoint_interval_s, together)
         architecture = without_auxiliary(Architecture.from_json(task.architecture))
         with (
             _threads(self._options.num_threads),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True),
         ):
-            training, validation, scale = self._prepared(task, architecture)
+            training, validation, scale = self._prepared(task, architecture, together)
             resumed_from = attempt.resume(training)
             result = attempt.run(training, validation, scale)
         weights = attempt.stored_weights(training.scored) if self._options.keeps_weights else None
@@ -117,7 +119,9 @@ class TrainingEvaluator:
             latency_ms=latency_ms,
         )
 
-    def _prepared(self, task: Task, architecture: Architecture) -> tuple[Training, Feed, InputScale]:
+    def _prepared(
+        self, task: Task, architecture: Architecture, together: Team
+    ) -> tuple[Training, Feed, InputScale]:
         """Returns the training before its first epoch, the images it is scored on, and the input scale."""
         ready = self._data(task.data)
         dataset = ready.dataset
@@ -133,6 +137,7 @@ class TrainingEvaluator:
             num_classes=dataset.num_classes,
             num_epochs=task.fidelity.epochs,
             seed=task.seed,
+            team=together,
         )
         return training, validation, scale
 
@@ -246,8 +251,11 @@ class _Ready:
 class _Attempt:
     """One go at a task: its clock, its checkpoints, its reports."""
 
-    def __init__(self, task: Task, report: Callable[[Progress], bool], checkpoint_interval_s: float) -> None:
+    def __init__(
+        self, task: Task, report: Callable[[Progress], bool], checkpoint_interval_s: float, together: Team
+    ) -> None:
         self._task = task
+        self._team = together
         self._report = report
         self._interval_s = checkpoint_interval_s
         self._store = None if task.checkpoints is None else ArtifactStore(task.checkpoints)
@@ -264,6 +272,8 @@ class _Attempt:
         checkpoint = None if self._store is None else self._store.load_checkpoint(self._task.key)
         if checkpoint is not None and checkpoint.labels == _CHECKPOINT_LABELS:
             training.restore({name: data for name, data in checkpoint.files.items() if name != _CURVE})
+        self._team.check_agreed(training.epoch, training.device)
+        if checkpoint is not None and training.epoch:
             self._report_again(json.loads(checkpoint.files[_CURVE]))
         return training.epoch
 
@@ -272,18 +282,26 @@ class _Attempt:
         result = None
         while training.epoch < self._task.fidelity.epochs:
             training.run_epoch()
-            result = score(training.scored, validation, scale, mixed_precision=training.mixed_precision)
+            result = self._score(training, validation, scale)
             if not math.isfinite(result.loss):
                 raise Diverged(
                     f"validation loss must be finite, but is {result.loss} after epoch {training.epoch};"
                     " lower recipe.learning_rate"
                 )
             self._report_epoch(training, result)
-        return result or score(training.scored, validation, scale, mixed_precision=training.mixed_precision)
+        return result or self._score(training, validation, scale)
+
+    def _score(self, training: Training, validation: Feed, scale: InputScale) -> Score:
+        return score(
+            training.scored, validation, scale, mixed_precision=training.mixed_precision, team=self._team
+        )
 
     def stored_weights(self, module: nn.Module) -> str | None:
-        """Returns the sha256 of the module's weights in the artifact store; None without a store."""
-        return None if self._store is None else self._store.put_bytes(module_bytes(module), kind="weights")
+        """Returns the sha256 of the module's weights in the artifact store; None without a store,
+        and where another process of the team has stored them."""
+        if self._store is None or not self._team.writes:
+            return None
+        return self._store.put_bytes(module_bytes(module), kind="weights")
 
     def _report_again(self, curve: list[list[float]]) -> None:
         """Reports the epochs behind a checkpoint once more: the driver may have died before it noted them."""
@@ -302,7 +320,7 @@ class _Attempt:
         if training.epoch == self._task.fidelity.epochs:
             return
         is_due = time.perf_counter() - self._saved_at >= self._interval_s
-        if self._store is not None and (is_due or not goes_on):
+        if self._store is not None and self._team.writes and (is_due or not goes_on):
             files = {**training.files(), _CURVE: json.dumps(self._curve).encode()}
             self._store.save_checkpoint(self._task.key, training.epoch, files, labels=_CHECKPOINT_LABELS)
             self._saved_at = time.perf_counter()

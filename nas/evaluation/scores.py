@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.evaluation.feeding import Feed, ordered_batches
+from nas.evaluation.team import ALONE, Team
 
 _BATCH_SIZE = 512
 _Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
@@ -62,7 +63,14 @@ def wilson_interval(num_correct: int, num_examples: int, z: float = _Z95) -> tup
     return max(0.0, centre - spread), min(1.0, centre + spread)
 
 
-def score(module: nn.Module, feed: Feed, scale: InputScale, *, mixed_precision: bool = False) -> Score:
+def score(
+    module: nn.Module,
+    feed: Feed,
+    scale: InputScale,
+    *,
+    mixed_precision: bool = False,
+    team: Team = ALONE,
+) -> Score:
     """Returns the module's score over every image of a feed; the module is left in evaluation mode.
 
     Args:
@@ -70,16 +78,18 @@ def score(module: nn.Module, feed: Feed, scale: InputScale, *, mixed_precision: 
         feed: the images.
         scale: the input scale that it was trained with.
         mixed_precision: bf16 autocast, as in training on a GPU.
+        team: processes that share the images out; all of them call, and all get the score of all images.
     """
     module.eval()
-    num_correct, total_loss = torch.zeros((), dtype=torch.int64), torch.zeros((), dtype=torch.float64)
+    found = torch.zeros(2, dtype=torch.float64, device=next(module.parameters()).device)
+    order = ordered_batches(len(feed), _BATCH_SIZE)[team.rank :: team.size]
     with torch.inference_mode():
-        for images, labels in feed.batches(ordered_batches(len(feed), _BATCH_SIZE)):
+        for images, labels in feed.batches(order):
             with torch.autocast(images.device.type, torch.bfloat16, enabled=mixed_precision):
                 outputs = module(scale.apply(images))
             losses = nn.functional.cross_entropy(outputs.float(), labels, reduction="sum")
-            num_correct = num_correct.to(labels.device) + (outputs.argmax(1) == labels).sum()
-            total_loss = total_loss.to(labels.device) + losses.double()
+            found += torch.stack([(outputs.argmax(1) == labels).sum().double(), losses.double()])
+        num_correct, total_loss = team.total(found).tolist()
     correct, count = int(num_correct), len(feed)
     low, high = wilson_interval(correct, count)
-    return Score(correct / count, low, high, float(total_loss) / count, count)
+    return Score(correct / count, low, high, total_loss / count, count)

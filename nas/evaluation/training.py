@@ -25,6 +25,7 @@ from nas.evaluation.optimisation import (
 )
 from nas.evaluation.randomness import seeded
 from nas.evaluation.scores import InputScale
+from nas.evaluation.team import ALONE, Team
 from nas.settings import Recipe
 from runs import FailureClass
 from search_space.condensing import condense, group_lasso, learned_convolutions
@@ -51,6 +52,7 @@ class Training:
         num_classes: of the labels.
         num_epochs: of the whole training, which the learning rate is spread over.
         seed: of order, augmentation, dropout and stochastic depth.
+        team: the processes that train it together; each is given the same, and has the same state after each epoch.
     """
 
     def __init__(
@@ -64,10 +66,12 @@ class Training:
         num_classes: int,
         num_epochs: int,
         seed: int,
+        team: Team = ALONE,
     ) -> None:
         self.epoch = 0  # finished epochs
-        self._module = module
         self._average = copy.deepcopy(module).requires_grad_(False) if recipe.ema_decay > 0.0 else None
+        self._module = module = team.synchronised(module)
+        self._joined, self._team = team.joined(module), team
         self._optimizer = make_optimizer(module, recipe)
         self._learned = learned_convolutions(module)
         self._recipe = recipe
@@ -86,6 +90,10 @@ class Training:
     def scored(self) -> nn.Module:
         """The module whose accuracy counts: the moving average where the recipe has one."""
         return self._module if self._average is None else self._average
+
+    @property
+    def device(self) -> torch.device:
+        return self._device
 
     @property
     def mixed_precision(self) -> bool:
@@ -109,7 +117,7 @@ class Training:
                     self._check(losses[-_CHECK_STEPS:])
         self._check(losses[-_CHECK_STEPS:])
         self.epoch += 1
-        return float(torch.stack(losses).mean())
+        return float(self._team.mean(torch.stack(losses).mean()))
 
     def files(self) -> dict[str, bytes]:
         """Returns the whole state after the last finished epoch, as safetensors and JSON."""
@@ -133,25 +141,28 @@ class Training:
         factor = rate_factor(step, self._num_steps, recipe.warmup_epochs * self._steps_per_epoch)
         for group in self._optimizer.param_groups:
             group["lr"] = recipe.learning_rate * factor
-        loss = self._backward(self._scale.apply(self._augmented(images)), labels)
+        images = self._augmented(images)
+        own, weight = self._team.share(len(images)), self._team.weight(len(images))
+        with self._team.drawing(self._device, self._seed, self.epoch + 1, step):
+            loss = self._backward(self._scale.apply(images[own]), labels[own], weight)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         if self._average is not None:
             update_average(self._average, self._module, recipe.ema_decay, step)
         return loss
 
-    def _backward(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Adds the batch's gradients and returns its loss."""
+    def _backward(self, inputs: Tensor, labels: Tensor, weight: float) -> Tensor:
+        """Adds the gradients of this process's share and returns its loss, times its weight in the batch's."""
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
-            outputs = self._module(inputs)
+            outputs = self._joined(inputs)
         smoothing = self._recipe.label_smoothing
-        loss = nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=smoothing)
+        loss = nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=smoothing) * weight
         strength = self._recipe.group_lasso if self._learned else 0.0
         torch.autograd.backward(loss + strength * group_lasso(self._learned) if strength else loss)
         return loss.detach()
 
     def _check(self, losses: list[Tensor]) -> None:
-        mean = float(torch.stack(losses).mean())
+        mean = float(self._team.mean(torch.stack(losses).mean()))
         if not mean <= self._limit:  # also when it is not a number
             raise Diverged(
                 f"training loss must stay below {self._limit:.1f}, ten times that of guessing,"

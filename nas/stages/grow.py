@@ -142,7 +142,8 @@ def grow(
         side = max([one.resolution for one in family], default=1)
         arm = open_arm(store, parent, GROW, settings=settings, baseline=baseline, side=side)
         watch.plan(_plan(arm, family))
-        with closing(Bench(store, settings, evaluator or training_evaluator(settings), watch)) as bench:
+        trains, together = evaluator or training_evaluator(settings), settings.grow.processes
+        with closing(Bench(store, settings, trains, watch, num_processes=together)) as bench:
             ending, expected = _train(arm, bench, family, known)
         if ending.kind != "stopped":
             store.set_study_state(arm.study.id, "finished")
