@@ -10,12 +10,13 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from nas.reward import Reward, RewardError, parse_quantity
+from nas.reward import Reward, RewardError
+from nas.setting_kinds import Amounts, Labels, Names, Phis, Quantities, Quantity, Share
 
 # What a search may spend where the user names no limit: enough for several generations after the random start.
 DEFAULT_TRIALS = 60
@@ -24,34 +25,6 @@ DEFAULT_TRIALS = 60
 DEFAULT_PHIS = (0.0, 1.0, 2.0)
 # The family is trained longer than what was measured to find its rule, where the user does not say how long.
 LONGER = 4
-
-
-def _listed(value: object) -> object:
-    """Returns what was written as a list, or with commas as on the command line, as a tuple."""
-    if isinstance(value, str):
-        return tuple(word.strip() for word in value.split(",") if word.strip())
-    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int | float) else value
-
-
-def _number(value: object) -> object:
-    """Returns a number that was written as text; other text stays as it is, to be refused."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-Share = Annotated[float, Field(gt=0.0, le=1.0)]
-Quantity = Annotated[
-    float,
-    BeforeValidator(lambda value: parse_quantity(value) if isinstance(value, str) else value),
-    Field(gt=0.0),
-]
-Quantities = Annotated[tuple[Quantity, ...], BeforeValidator(_listed)]
-Phis = Annotated[
-    tuple[Annotated[float, BeforeValidator(_number), Field(ge=-20.0, le=20.0)], ...], BeforeValidator(_listed)
-]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class _Table(BaseModel):
@@ -178,8 +151,26 @@ class SearchSettings(_Table):
     workers: int | None = Field(
         None, ge=1, le=100_000, description="candidates trained at once; left out: one a core or GPU"
     )
+    threads: int | None = Field(
+        None, ge=1, le=1_024, description="cores, and so threads, of each worker; left out: 1"
+    )
     gpu_share: float | None = Field(
-        None, gt=0.0, le=1.0, description="of one GPU for each worker; left out: 1 where there is one"
+        None,
+        ge=0.0,
+        le=1.0,
+        description="of one GPU for each worker; left out: 1 where there is one; 0: none",
+    )
+    packing: Literal["none", "probe"] = Field(
+        "none", description="probe: a few steps of some candidates choose workers, threads and gpu_share"
+    )
+    memory: Quantity | None = Field(
+        None, description="bytes for each worker, such as 8G; left out: not looked at"
+    )
+    labels: Labels | None = Field(
+        None, description='that a worker\'s node must have, such as { market-type = "spot" }'
+    )
+    resources: Amounts | None = Field(
+        None, description="custom ones of its node that each worker takes, such as { licence = 1 }"
     )
     address: str | None = Field(
         None, description="of a running Ray cluster; left out: one is started on this machine"
@@ -247,6 +238,9 @@ class GrowSettings(_Table):
         None, ge=1, le=10_000, description=f"of each training; left out: {LONGER} times the fit's"
     )
     seeds: int = Field(1, ge=1, le=100, description="trainings of each member")
+    processes: int = Field(
+        1, ge=1, le=1_024, description="that train each member together, each as large as a worker"
+    )
     dropout_step: float = Field(
         0.045, ge=0.0, le=0.5, description="added with each doubling of the cost, up to 0.5"
     )

@@ -9,7 +9,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,11 +17,15 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
+from ray.exceptions import RayError
 
+from nas.execution.demands import Demands
 from nas.execution.errors import ExecutorError
 
 # The store holds the evaluator, once; results are a few hundred bytes. Ray's default is 30 % of all memory.
 OBJECT_STORE_BYTES = 256 * 2**20
+
+CALL_TIMEOUT_S = 300.0  # of a single call: a cluster may have to grow for it
 
 _LOOPBACK = "127.0.0.1"
 _PACKAGES = ("nas", "runs", "search_space", "scaling_rules")  # what a worker needs of ours
@@ -71,6 +75,32 @@ def connect(address: str | None, *, num_cpus: int, num_gpus: float) -> bool:
         ray.shutdown()
         raise
     return True
+
+
+def nodes(address: str) -> Sequence[Mapping[str, Any]]:
+    """Joins the cluster at `address` and returns its nodes."""
+    connect(address, num_cpus=1, num_gpus=0.0)
+    untyped_ray: Any = ray
+    listed: Sequence[Mapping[str, Any]] = untyped_ray.nodes()
+    return listed
+
+
+def on_worker(function: Callable[[Any], Any], given: Any, *, demands: Demands, address: str | None) -> Any:
+    """Calls `function` in a process of its own; see `nas.execution.registry.on_worker`."""
+    owns_ray = connect(address, num_cpus=demands.num_cpus, num_gpus=demands.num_gpus)
+    untyped_ray: Any = ray
+    try:
+        call = untyped_ray.remote(function).options(**demands.options, max_retries=1).remote(given)
+        return untyped_ray.get(call, timeout=CALL_TIMEOUT_S)
+    except (RayError, ValueError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ExecutorError(
+            f"a process with {demands} must do its work within {CALL_TIMEOUT_S:g} s, got {reason[-1]};"
+            " ask for less, or make room"
+        ) from error
+    finally:
+        if owns_ray:
+            ray.shutdown()
 
 
 def _join(address: str) -> None:

@@ -30,6 +30,9 @@ FOLLOW_S = 5.0  # between two looks at the nodes of a cluster that the pool foll
 
 _ONE_CORE = Demands()
 
+# From the evaluator's reference and the room of a process to what makes an actor and the call that starts it.
+Spawner = Callable[[Any, Demands], Callable[[], tuple[Any, Any]]]
+
 
 class RayExecutor:
     """Runs up to `num_workers` tasks at once; see `nas.interfaces.Executor` for what it guarantees.
@@ -45,6 +48,7 @@ class RayExecutor:
         num_workers: slots, at least 1; None: as many as the cluster has room for, more when nodes join.
         demands: what each worker needs of its node.
         address: of a running Ray cluster; None starts a private Ray, which ends with the executor.
+        spawner: makes workers.
 
     Raises:
         ExecutorError: the evaluator cannot be pickled, or not be loaded on a worker, or there is no room for
@@ -58,18 +62,19 @@ class RayExecutor:
         num_workers: int | None = 1,
         demands: Demands = _ONE_CORE,
         address: str | None = None,
+        spawner: Spawner | None = None,
     ) -> None:
         self._backlog = Backlog()
         self._slots: list[Slot] = []
         self._failed_starts = 0
         self._demands, self._follows = demands, num_workers is None
         self._looked_at = time.monotonic()
-        wanted = num_workers or 1
+        wanted = (num_workers or 1) * demands.num_processes
         self._owns_ray = local_ray.connect(
             address, num_cpus=wanted * demands.num_cpus, num_gpus=wanted * demands.num_gpus
         )
         try:
-            self._spawn = _spawner(evaluator, demands)
+            self._spawn = (spawner or spawn_workers)(_put(evaluator), demands)
             self._slots = [Slot(self._spawn) for _ in range(num_workers or self._room())]
             self._wait_for_first_worker()
         except BaseException:
@@ -116,6 +121,16 @@ class RayExecutor:
         """Returns how many workers the cluster has room for, at least 1: it may have to grow for the first one."""
         untyped_ray: Any = ray
         return max(1, self._demands.room(untyped_ray.nodes()))
+
+    def _check_room(self, wanted: int) -> None:
+        """Refuses what a private Ray will never have; a cluster may still grow."""
+        untyped_ray: Any = ray
+        room = self._demands.room(untyped_ray.nodes())
+        if self._owns_ray and room < wanted:
+            raise ExecutorError(
+                f"this machine must have room for all workers, got {wanted} with {self._demands} and room for {room};"
+                " ask for less, or name a cluster's address"
+            )
 
     def _follow(self) -> None:
         """Adds slots when nodes have joined. Those of nodes that have left stay, and wait for others."""
@@ -172,25 +187,35 @@ class RayExecutor:
             return
         untyped_ray: Any = ray
         raise ExecutorError(
-            f"a worker must start within {START_TIMEOUT_S:g} s, got none; lower num_cpus_per_worker or "
-            f"num_gpus_per_worker, or wait for room: Ray has {untyped_ray.available_resources()} to spare"
+            f"a worker with {self._demands} must start within {START_TIMEOUT_S:g} s, got none; ask for less, or "
+            f"wait for room: Ray has {untyped_ray.available_resources()} to spare"
         )
 
 
 def open_ray(evaluator: Evaluator, **options: Any) -> RayExecutor:
-    """Opens the pool; see `RayExecutor`."""
+    """Opens the pool; see `RayExecutor`. Raises ExecutorError."""
+    demands: Demands = options.get("demands") or _ONE_CORE
+    if demands.num_processes != 1:
+        raise ExecutorError(
+            f"a task of the executor `ray` must run on one process, got {demands.num_processes};"
+            " choose the executor `ray-train`"
+        )
     return RayExecutor(evaluator, **options)
 
 
-def _spawner(evaluator: Evaluator, demands: Demands) -> Callable[[], tuple[Any, Any]]:
-    """Returns a function that makes an actor and starts to load the evaluator there."""
+def _put(evaluator: Evaluator) -> Any:
+    """Returns the reference of the evaluator in Ray's object store. Raises ExecutorError where it cannot travel."""
     try:
-        reference = ray.put(evaluator)
+        return ray.put(evaluator)
     except Exception as error:  # whatever its own pickling raises; Ray wraps it in a page of advice
         raise ExecutorError(
             f"the evaluator must be picklable, got {type(evaluator).__name__} ({error.__cause__ or error}); "
             "open files, locks and connections on first use in `evaluate` instead of keeping them"
         ) from error
+
+
+def spawn_workers(reference: Any, demands: Demands) -> Callable[[], tuple[Any, Any]]:
+    """Returns a function that makes an actor and starts to load the evaluator there."""
     actor_class: Any = ray.remote(WorkerActor)
     options = {**demands.options, "max_restarts": 0, "max_task_retries": 0}
 

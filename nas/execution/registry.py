@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from nas.execution.demands import Demands
 from nas.execution.errors import ExecutorError
 from nas.interfaces import Evaluator, Executor
 
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
 # By name, so that Ray is imported when it is asked for and not before.
 EXECUTORS: dict[str, str] = {
     "inline": "nas.execution.inline:open_inline",
     "ray": "nas.execution.ray_pool:open_ray",
+    "ray-train": "nas.execution.torch_trainer:open_ray_train",
 }
 
 
@@ -28,7 +34,8 @@ def open_executor(
     """Returns the executor called `kind` with `evaluator` on each of its workers; close it when done.
 
     Args:
-        kind: `inline` (this process, one worker, for debugging) or `ray` (a pool of processes).
+        kind: `inline` (this process, one worker, for debugging), `ray` (a pool of processes) or `ray-train` (a pool
+            whose every task runs on `demands.num_processes` processes at once).
         evaluator: is sent to every worker once.
         num_workers: how many tasks run at once, at least 1; None: as many as the cluster at `address` has room for,
             more when nodes join.
@@ -58,3 +65,37 @@ def open_executor(
         address=address,
     )
     return opened
+
+
+def cluster_nodes(address: str) -> Sequence[Mapping[str, Any]]:
+    """Joins the cluster at `address` and returns its nodes, as Ray lists them.
+
+    Raises:
+        ExecutorError: it cannot be reached.
+    """
+    nodes: Sequence[Mapping[str, Any]] = importlib.import_module("nas.execution.local_ray").nodes(address)
+    return nodes
+
+
+def on_worker(
+    function: Callable[[Given], Found], given: Given, *, demands: Demands, address: str | None = None
+) -> Found:
+    """Returns what a function returns in a process of its own, where a worker with these demands would run.
+
+    Args:
+        function: of a module that workers can import.
+        given: its argument.
+        demands: what the process needs of its node.
+        address: of a running Ray cluster; None starts a private Ray for it.
+
+    Raises:
+        ExecutorError: there is no room, or the function raised.
+
+    Example:
+        >>> on_worker(abs, -3, demands=Demands())
+        3
+    """
+    found: Found = importlib.import_module("nas.execution.local_ray").on_worker(
+        function, given, demands=demands, address=address
+    )
+    return found

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator, num_gpus
+from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator
 from nas.execution import open_executor
 from nas.interfaces import Evaluator, Executor
 from nas.settings import Settings
@@ -16,6 +15,7 @@ from nas.stages.driver import Driver
 from nas.stages.history import History
 from nas.stages.proposals import Source
 from nas.stages.rules import Ending, Rules
+from nas.stages.workers import place
 from runs import Store, StudyRecord
 from runs.errors import StudyMissing
 
@@ -45,10 +45,19 @@ class Bench:
         settings: say which executor, and how many workers.
         evaluator: of each worker.
         watch: looks on.
+        num_processes: that train one network together; above 1 each worker is a run of Ray Train.
     """
 
-    def __init__(self, store: Store, settings: Settings, evaluator: Evaluator, watch: Watch) -> None:
-        self.store, self.watch = store, watch
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        evaluator: Evaluator,
+        watch: Watch,
+        *,
+        num_processes: int = 1,
+    ) -> None:
+        self.store, self.watch, self._num_processes = store, watch, num_processes
         self._settings, self._evaluator = settings, evaluator
         self._executor: Executor | None = None
 
@@ -56,6 +65,19 @@ class Bench:
         """Ends the workers, where there are some."""
         if self._executor is not None:
             self._executor.close()
+
+    def _opened(self) -> Executor:
+        """Starts the workers, after it is told which."""
+        chosen = self._settings.search
+        placement = place(chosen, num_processes=self._num_processes)
+        self.watch.plan(placement.words)
+        return open_executor(
+            chosen.executor if self._num_processes == 1 else "ray-train",
+            self._evaluator,
+            num_workers=placement.num_workers,
+            demands=placement.demands,
+            address=chosen.address,
+        )
 
     def drive(
         self, stage: str, study: StudyRecord, source: Source, rules: Rules, *, parent: str | None = None
@@ -70,7 +92,7 @@ class Bench:
             parent: the run that this one builds on.
         """
         if self._executor is None:
-            self._executor = _open_workers(self._settings, self._evaluator)
+            self._executor = self._opened()
         run = self.store.open_run(study.id, stage, study.settings, parent=parent)
         status = "failed"
         try:
@@ -134,25 +156,7 @@ def revive(store: Store, study: StudyRecord) -> None:
 
 
 def training_evaluator(settings: Settings, *, measures_latency: bool = False) -> Evaluator:
-    """Returns the evaluator that trains; in this process on one thread, in a pool on its workers' cores."""
-    threads = 1 if settings.search.executor == "inline" else None
+    """Returns the evaluator that trains; in this process on one thread unless more are asked for, in a pool
+    on its workers' cores."""
+    threads = (settings.search.threads or 1) if settings.search.executor == "inline" else None
     return TrainingEvaluator(EvaluatorOptions(measures_latency=measures_latency, num_threads=threads))
-
-
-def _open_workers(settings: Settings, evaluator: Evaluator) -> Executor:
-    """Returns the executor that the settings name: by default one worker a GPU, or one a core where there is none.
-
-    On a running cluster there are as many as it has room for, and more when nodes join.
-    """
-    chosen = settings.search
-    num_local_gpus = 0 if chosen.address is not None or chosen.executor == "inline" else num_gpus()
-    gpu_share = (1.0 if num_local_gpus else 0.0) if chosen.gpu_share is None else chosen.gpu_share
-    num_local = int(num_local_gpus / gpu_share) if num_local_gpus and gpu_share else os.cpu_count() or 1
-    num_workers = 1 if chosen.executor == "inline" else num_local if chosen.address is None else None
-    return open_executor(
-        chosen.executor,
-        evaluator,
-        num_workers=chosen.workers or num_workers,
-        num_gpus_per_worker=gpu_share,
-        address=chosen.address,
-    )

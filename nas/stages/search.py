@@ -33,6 +33,7 @@ from nas.stages.preparation import (
 )
 from nas.stages.proposals import ListedSource, SampledSource, Source
 from nas.stages.rules import Ending, Rules
+from nas.stages.workers import check_places
 from nas.strategies.comparison import Comparison, compare
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
@@ -102,6 +103,7 @@ def search(
         >>> report = search(Settings())
         >>> report.winner.trial.metrics["accuracy"]
     """
+    check_places(settings.search)
     dataset = load(settings.data)
     settings = with_width(settings, dataset)
     space = make_space(settings, dataset)

@@ -1,0 +1,153 @@
+"""Who does the work: from settings to how many workers there are and what each takes of its machine.
+
+By default one worker a GPU, or one a core where there is none; on a running cluster as many as it has room for. What
+the settings name holds; what they leave out is chosen here, and said in words before anything is spent.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nas.evaluation.evaluator import num_gpus
+from nas.execution import cluster_nodes
+from nas.execution.demands import Demands
+from nas.settings import SearchSettings, SettingsError
+
+_MEMORY_SHARE = 0.9  # of what is free, for workers; the rest is Ray's and the driver's
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The workers of a stage.
+
+    Args:
+        num_workers: at once; None: as many as the cluster has room for, and more when nodes join.
+        demands: of each.
+        why: what decided, in words.
+    """
+
+    num_workers: int | None
+    demands: Demands
+    why: str
+
+    @property
+    def words(self) -> str:
+        """Returns the line of the plan."""
+        number = "as many as the cluster has room for" if self.num_workers is None else str(self.num_workers)
+        return f"workers {number}, each with {self.demands}: {self.why}"
+
+
+def check_places(chosen: SearchSettings) -> None:
+    """Refuses settings of workers that contradict each other, before anything is kept.
+
+    Raises:
+        SettingsError: as the sentence says.
+    """
+    named = [name for name in ("labels", "resources") if getattr(chosen, name)]
+    if chosen.executor == "inline":
+        named += [name for name in ("address", "memory", "gpu_share") if getattr(chosen, name)]
+        named += ["packing"] if chosen.packing != "none" else []
+        named += ["workers"] if (chosen.workers or 1) > 1 else []
+        if named:
+            value = getattr(chosen, named[-1])
+            raise SettingsError(
+                f"the inline executor is this process alone, got `{named[-1]}` {value!r}; choose the executor `ray`"
+            )
+    elif named and chosen.address is None:
+        raise SettingsError(
+            f"`{named[0]}` are those of a cluster's nodes, got {getattr(chosen, named[0])!r} without a cluster;"
+            " give its --address, or leave them out"
+        )
+    _demands(chosen, 0.0)
+
+
+def place(chosen: SearchSettings, *, num_processes: int = 1) -> Placement:
+    """Returns the workers that the settings ask for, on this machine or on the cluster that they name.
+
+    Args:
+        chosen: the settings.
+        num_processes: that train one network together, each with what a worker takes; so many make one worker.
+
+    Raises:
+        SettingsError: they contradict each other.
+        ExecutorError: the cluster cannot be reached.
+
+    Example:
+        >>> place(SearchSettings(executor="inline")).words
+        'workers 1, each with 1 core: this process'
+    """
+    check_places(chosen)
+    if num_processes > 1:
+        return _together(place(chosen), num_processes, chosen)
+    if chosen.executor == "inline":
+        return Placement(1, _demands(chosen, 0.0), "this process")
+    return _on_this_machine(chosen) if chosen.address is None else _on_a_cluster(chosen, chosen.address)
+
+
+def _together(one_each: Placement, num_processes: int, chosen: SearchSettings) -> Placement:
+    """Returns workers of several processes in place of those of one."""
+    if chosen.executor == "inline":
+        raise SettingsError(
+            f"the inline executor is this process alone, got {num_processes} `processes`; choose the executor `ray`"
+        )
+    number = one_each.num_workers
+    if number is not None and chosen.workers is None:
+        number = max(1, number // num_processes)
+    return Placement(number, replace(one_each.demands, num_processes=num_processes), one_each.why)
+
+
+def _on_this_machine(chosen: SearchSettings) -> Placement:
+    gpus, share = _gpu_share(chosen, float(num_gpus()))
+    demands = _demands(chosen, share)
+    cores = os.cpu_count() or 1
+    if share:
+        number, why = int(gpus / share), f"this machine has {gpus:g} GPU{'s' if gpus > 1 else ''}"
+    else:
+        number, why = max(1, cores // demands.num_cpus), f"this machine has {cores} cores"
+    if demands.memory_bytes is not None:
+        fitting = int(_MEMORY_SHARE * available_bytes() / demands.memory_bytes)
+        if fitting < number:
+            number, why = max(1, fitting), f"{why}, and {available_bytes() / 1e9:.1f} GB of memory are free"
+    return Placement(chosen.workers or number, demands, "as asked for" if chosen.workers else why)
+
+
+def _on_a_cluster(chosen: SearchSettings, address: str) -> Placement:
+    """Places workers on nodes with the wanted labels; where those have GPUs, on these, unless told otherwise."""
+    nodes = cluster_nodes(address)
+    gpus, share = _gpu_share(chosen, _demands(chosen, 0.0).offers(nodes, "GPU"))
+    demands = _demands(chosen, share)
+    cores = demands.offers(nodes, "CPU")
+    why = f"the cluster has {gpus:g} GPUs and {cores:g} cores now, room for {demands.room(nodes)}"
+    if gpus and chosen.gpu_share is None:
+        why += "; --gpu-share takes another part of a GPU, 0 none"
+    return Placement(chosen.workers, demands, why)
+
+
+def _gpu_share(chosen: SearchSettings, found: float) -> tuple[float, float]:
+    """Returns how many GPUs there are, and which part of one a worker takes: a whole one unless told otherwise."""
+    share = (1.0 if found else 0.0) if chosen.gpu_share is None else chosen.gpu_share
+    return found, share
+
+
+def _demands(chosen: SearchSettings, gpu_share: float) -> Demands:
+    return Demands(
+        num_cpus=chosen.threads or 1,
+        num_gpus=gpu_share,
+        memory_bytes=None if chosen.memory is None else int(chosen.memory),
+        resources=chosen.resources or {},
+        labels=chosen.labels or {},
+    )
+
+
+def available_bytes() -> int:
+    """Returns how much main memory of this machine is free for new processes."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,107 @@
+"""Which workers a stage gets: on machines and clusters of all kinds, by what is asked and by what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nas.execution.errors import ExecutorError
+from nas.settings import SearchSettings, SettingsError
+from nas.stages import workers
+from nas.stages.workers import check_places, place
+
+GPU_NODE = {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 4.0, "memory": 64e9}, "Labels": {"zone": "a"}}
+CPU_NODE = {"Alive": True, "Resources": {"CPU": 8.0, "memory": 32e9, "licence": 2.0}, "Labels": {"zone": "b"}}
+DEAD_NODE = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}, "Labels": {}}
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """This machine has 8 cores, 16 GB to spare and no GPU; the cluster has three nodes, one of them dead."""
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(workers, "available_bytes", lambda: 16 * 10**9)
+    monkeypatch.setattr(workers, "num_gpus", lambda: 0)
+    monkeypatch.setattr(workers, "cluster_nodes", lambda address: [GPU_NODE, CPU_NODE, DEAD_NODE])
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("asked", "number", "gpus"),
+    [
+        ({}, 8, 0.0),
+        ({"threads": 3}, 2, 0.0),
+        ({"workers": 5}, 5, 0.0),
+        ({"memory": 4e9}, 3, 0.0),
+        ({"memory": 400e9}, 1, 0.0),
+        ({"executor": "inline"}, 1, 0.0),
+    ],
+)
+def test_without_gpus_there_is_one_worker_a_core(
+    machine: pytest.MonkeyPatch, asked: dict[str, Any], number: int, gpus: float
+) -> None:
+    placement = place(SearchSettings(**asked))
+    assert (placement.num_workers, placement.demands.num_gpus) == (number, gpus)
+    assert placement.words.startswith(f"workers {number}, each with {asked.get('threads', 1)} core")
+
+
+@pytest.mark.parametrize(
+    ("asked", "number", "gpus"),
+    [({}, 2, 1.0), ({"gpu_share": 0.25}, 8, 0.25), ({"gpu_share": 0.0}, 8, 0.0)],
+)
+def test_with_gpus_there_is_one_worker_a_gpu_unless_told_otherwise(
+    machine: pytest.MonkeyPatch, asked: dict[str, Any], number: int, gpus: float
+) -> None:
+    machine.setattr(workers, "num_gpus", lambda: 2)
+    placement = place(SearchSettings(**asked))
+    assert (placement.num_workers, placement.demands.num_gpus) == (number, gpus)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "room"),
+    [
+        ({}, 1.0, 4),
+        ({"gpu_share": 0.5, "threads": 2}, 0.5, 8),
+        ({"gpu_share": 0.0}, 0.0, 24),
+        ({"labels": {"zone": "b"}}, 0.0, 8),
+        ({"resources": {"licence": 1.0}, "gpu_share": 0.0}, 0.0, 2),
+        ({"memory": 16e9, "gpu_share": 0.0}, 0.0, 6),
+    ],
+)
+def test_a_cluster_with_gpus_is_never_trained_on_without_them_unless_told_so(
+    machine: pytest.MonkeyPatch, asked: dict[str, Any], gpus: float, room: int
+) -> None:
+    placement = place(SearchSettings(address="auto", **asked))
+    assert placement.num_workers is None, "the pool follows the cluster"
+    assert placement.demands.num_gpus == gpus
+    assert f"room for {room}" in placement.words
+    assert ("--gpu-share" in placement.words) == (gpus == 1.0)
+
+
+def test_demands_are_said_in_words(machine: pytest.MonkeyPatch) -> None:
+    asked = SearchSettings(
+        address="auto",
+        workers=3,
+        threads=2,
+        gpu_share=0.25,
+        memory=8e9,
+        labels={"zone": "a"},
+        resources={"x": 1.5},
+    )
+    told = place(asked).words
+    assert "workers 3, each with 2 cores, 0.25 GPUs, 8 GB of memory, 1.5 x on nodes with zone=a" in told
+
+
+@pytest.mark.parametrize("name", ["CPU", "gpu", "memory", "object_store_memory"])
+def test_what_ray_counts_itself_is_no_custom_resource(name: str) -> None:
+    with pytest.raises(ExecutorError, match=f"got '{name}'; say `"):
+        check_places(SearchSettings(address="auto", resources={name: 1.0}))
+
+
+def test_what_is_a_clusters_needs_one() -> None:
+    with pytest.raises(SettingsError, match="without a cluster; give its --address"):
+        check_places(SearchSettings(labels={"zone": "a"}))
+
+
+def test_memory_to_spare_is_read_from_the_machine() -> None:
+    assert 0 < workers.available_bytes() < 2**50
