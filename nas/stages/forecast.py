@@ -43,6 +43,19 @@ class Forecast:
     high: float | None
     is_beyond: bool
 
+    def expecting(self, accuracy: float, low: float, high: float) -> Forecast:
+        """Returns the forecast with an accuracy and its interval, made consistent here and nowhere else.
+
+        All three are shares, and the interval holds the accuracy.
+        """
+        ordered = (accuracy, min(low, accuracy), max(high, accuracy))
+        point, least, most = (min(max(value, 0.0), 1.0) for value in ordered)
+        return replace(self, accuracy=point, low=least, high=most)
+
+    def expecting_nothing(self) -> Forecast:
+        """Returns the size without an accuracy."""
+        return replace(self, accuracy=None, low=None, high=None)
+
 
 def members(
     baseline: Baseline,
@@ -116,15 +129,13 @@ def forecast(baseline: Baseline, rule: str, size: str, member: Member, fitted: R
     nominal: Multipliers = member.multipliers
     network = baseline.scaled(**nominal)
     macs, params = baseline.macs(**nominal), baseline.params(**nominal)
-    accuracy = low = high = None
-    is_beyond = False
-    if fitted is not None and fitted.method == "surface":
-        built = baseline.built(**nominal)
-        accuracy, low, high = (
-            min(max(value, 0.0), 1.0) for value in (fitted.predict(**built), *fitted.interval(**built))
-        )
-        is_beyond = macs > 1.001 * max(point.cost for point in fitted.points)
-    return Forecast(rule, size, member, macs, params, network.resolution, accuracy, low, high, is_beyond)
+    one = Forecast(rule, size, member, macs, params, network.resolution, None, None, None, is_beyond=False)
+    if fitted is None or fitted.method != "surface":
+        return one
+    built = baseline.built(**nominal)
+    is_beyond = macs > 1.001 * max(point.cost for point in fitted.points)
+    expected = one.expecting(fitted.predict(**built), *fitted.interval(**built))
+    return replace(expected, is_beyond=is_beyond)
 
 
 def carried_over(one: Forecast, fitted: RuleFit, observed: Sequence[float]) -> Forecast:
@@ -144,12 +155,13 @@ def carried_over(one: Forecast, fitted: RuleFit, observed: Sequence[float]) -> F
     longer = max(1.0 - fmean(observed), _LEAST)
     # Errors on a logarithmic scale: what is uncertain of the size, and of the baseline's longer training.
     centre = math.log(max(1.0 - one.accuracy, _LEAST))
-    reaches = [math.log(max(1.0 - bound, _LEAST)) - centre for bound in (one.low, one.high)]
     noise = _NORMAL_95 * fitted.noise / short / math.sqrt(len(observed))
-    worst, best = (math.copysign(math.hypot(reach, noise), reach) for reach in reaches)
+    worse, better = (
+        math.hypot(math.log(max(1.0 - bound, _LEAST)) - centre, noise) for bound in (one.low, one.high)
+    )
     factor = longer / short
 
     def accuracy(error: float) -> float:
         return 1.0 - factor * math.exp(error)
 
-    return replace(one, accuracy=accuracy(centre), low=accuracy(centre + worst), high=accuracy(centre + best))
+    return one.expecting(accuracy(centre), accuracy(centre + worse), accuracy(centre - better))

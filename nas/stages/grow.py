@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 from nas.interfaces import Evaluator
@@ -212,6 +212,9 @@ def _trainings(
             rule=one.rule,
             size=one.size,
             fit=known[1].id if known and one.rule == COMPOUND else None,
+            expected=one.accuracy,
+            expected_low=one.low,
+            expected_high=one.high,
             dropout=_changed(recipe.dropout, member.dropout),
             drop_path=_changed(recipe.drop_path, member.drop_path),
             magnitude=_magnitude(recipe, member.augmentation),
@@ -240,14 +243,14 @@ def _train(
         anchored = arm.settings.grow.model_copy(update=sizes)
         anchors = list(_family(arm.baseline, arm.settings.model_copy(update={"grow": anchored}), known))
         family = (*anchors, *family)
+    if is_longer:  # nothing is forecast of the baseline, whose own trainings the forecasts rest on
+        anchors = [one.expecting_nothing() for one in anchors]
     _decide(arm, bench.store, [item for one in anchors for item in _trainings(arm, one, known)])
     ending = arm.measure(bench, GROW, Budget(), parent=parent)
-    expected = tuple(family)
-    if is_longer and ending is None and known is not None:
-        expected = _longer(arm, bench.store, family, anchors, known)
+    expected = _longer(arm, bench.store, family, anchors, known) if known and is_longer else tuple(family)
     if ending is None:
         bench.watch.plan(_announcement(expected))
-        _decide(arm, bench.store, [item for one in family for item in _trainings(arm, one, known)])
+        _decide(arm, bench.store, [item for one in expected for item in _trainings(arm, one, known)])
         ending = arm.measure(bench, GROW, Budget(), parent=parent)
     return ending or Ending("done", "all members are trained"), expected
 
@@ -269,11 +272,10 @@ def _longer(
     """Returns the forecasts carried over to the longer training, by what the baseline gained from it."""
     wanted = [item for one in anchors for item in _trainings(arm, one, known)]
     observed = [trial.metrics["accuracy"] for training, trial in arm.complete(store) if training in wanted]
-    # nothing is forecast of the baseline, whose own trainings were looked at
     return tuple(
         carried_over(one, known[0], observed)
         if observed and one.size != ANCHOR
-        else replace(one, accuracy=None, low=None, high=None)
+        else one.expecting_nothing()
         for one in family
     )
 

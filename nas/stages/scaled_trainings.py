@@ -43,6 +43,7 @@ class ScaledTraining:
         epochs: of it.
         rule, size: for a member of a family, by which rule it was grown and to what.
         fit: id of the stored fit that the rule is from.
+        expected, expected_low, expected_high: the accuracy that was forecast before it was trained, and its interval.
         dropout, drop_path, magnitude: of the recipe.
     """
 
@@ -54,6 +55,9 @@ class ScaledTraining:
     rule: str | None = None
     size: str | None = None
     fit: str | None = field(default=None, compare=False)
+    expected: float | None = field(default=None, compare=False)
+    expected_low: float | None = field(default=None, compare=False)
+    expected_high: float | None = field(default=None, compare=False)
     dropout: float | None = None
     drop_path: float | None = None
     magnitude: int | None = None

@@ -57,6 +57,7 @@ def test_members_are_trials_with_their_lineage(copy: Path, fitted: tuple[Path, F
     for one, record in zip(report.members, trials(copy), strict=True):
         assert record.choices["rule"] == "compound" and record.choices["size"] == one.forecast.size
         assert record.choices["fit"] == report.fit == fitted[1].id
+        assert record.choices["expected"] == one.forecast.accuracy, "stored before it was trained"
         assert record.costs["macs"] == one.forecast.macs
         assert one.trials == (record.number,)
     with open_store(url(copy)) as store:
