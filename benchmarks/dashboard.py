@@ -23,6 +23,7 @@ from benchmarks.row import Row
 from nas.cli.dashboard import optuna_application
 from runs import Outcome, Store, TrialState, open_store
 from tests.dashboards.synthetic import write_large_study
+from tests.dashboards.waiting import wait_until
 
 NAME = "dashboard"
 LARGE, PEER = 100_000, 3_000  # trials
@@ -117,7 +118,7 @@ def _first_plot(browser: Browser, address: str, path: str, *, welcome: str = "")
     weight = _weigh(page)
     begun = time.perf_counter()
     page.goto(address + path, wait_until="commit")
-    page.wait_for_function(FIRST_PLOT, timeout=180_000, polling=50)
+    wait_until(page, FIRST_PLOT, patience_s=180)
     found = _Measured(paint_s=time.perf_counter() - begun)
     page.wait_for_timeout(3_000)
     found |= {
@@ -137,7 +138,7 @@ def _ours(browser: Browser, welcome: str, store: Store) -> _Measured:
     page.goto(welcome)
     page.wait_for_selector(".studies")
     page.goto(f"{address}/s/1")
-    page.wait_for_function(FIRST_PLOT)
+    wait_until(page, FIRST_PLOT)
     page.wait_for_timeout(8_000)  # until the whole study is read
     found |= _live(page, store)
     page.goto(f"{address}/s/1/trials")
@@ -146,9 +147,7 @@ def _ours(browser: Browser, welcome: str, store: Store) -> _Measured:
     first = page.locator(FIRST_ROW).inner_text()
     begun = time.perf_counter()
     page.locator(".ag-header-cell[col-id=accuracy]").click()
-    page.wait_for_function(
-        f"document.querySelector('.ag-row[row-index=\"0\"]')?.innerText !== {first!r}", polling=20
-    )
+    wait_until(page, f"document.querySelector('.ag-row[row-index=\"0\"]')?.innerText !== {first!r}")
     found["sort_s"] = time.perf_counter() - begun
     context.close()
     return found
@@ -162,8 +161,8 @@ def _live(page: Page, store: Store) -> _Measured:
         begun = time.perf_counter()
         store.finish([Outcome(store.begin(1)[0], TrialState.CANCELLED)])
         wanted = f"{LARGE + index + 1:,}"
-        page.wait_for_function(
-            f"[...document.querySelectorAll('.tile-value')].some(e => e.innerText === '{wanted}')", polling=20
+        wait_until(
+            page, f"[...document.querySelectorAll('.tile-value')].some(e => e.innerText === '{wanted}')"
         )
         times.append(time.perf_counter() - begun)
         page.wait_for_timeout(500)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
 from dash.development.base_component import Component
-from flask import Flask
+from flask import Flask, request
 
-from dashboards import files, zipped
+from dashboards import files, scripts, zipped
 from dashboards.drawing.components import aria, data
 from dashboards.info.words import clock
 from dashboards.optuna_mount import MAX_TRIALS, OptunaMount
@@ -30,7 +31,6 @@ INDEX = """<!DOCTYPE html>
     <title>{%title%}</title>
     {%favicon%}
     {%css%}
-    <link rel="prefetch" as="script" href="%PREFIX%_dash-component-suites/plotly/package_data/plotly.min.js">
   </head>
   <body>
     {%app_entry%}
@@ -55,14 +55,15 @@ def make_application(
     inner: Application = app.server.wsgi_app
     if make_optuna is not None:
         inner = OptunaMount(inner, make_optuna, lambda: too_heavy(site))
-    guarded = Policy(policy.token, policy.hosts, hashes, policy.prefix, policy.is_encrypted, policy.cookie)
+    guarded = replace(policy, script_hashes=hashes, compiling=scripts.WEBGL_PAGES)
     return zipped.Zipped(_Unprefixed(Door(inner, guarded), policy.prefix))
 
 
 def make_dash(site: Site) -> Dash:
     """Returns the Dash application; its pages read when they are asked for."""
     server = Flask(__name__)
-    app = Dash(
+    app = _Dash(
+        site,
         __name__,
         server=cast(
             Any, server
@@ -70,7 +71,7 @@ def make_dash(site: Site) -> Dash:
         assets_folder=str(Path(__file__).parent / "assets"),
         requests_pathname_prefix=site.prefix,
         routes_pathname_prefix="/",
-        index_string=INDEX.replace("%PREFIX%", site.prefix),
+        index_string=INDEX,
         title=router.TITLE,
         update_title="",
         suppress_callback_exceptions=True,
@@ -85,6 +86,7 @@ def make_dash(site: Site) -> Dash:
     )
     app.layout = lambda: _shell(site)
     files.register(server, site)
+    scripts.register(server)
     router.register(app, site)
     _register(app, site)
     return app
@@ -99,6 +101,22 @@ def too_heavy(site: Site) -> str | None:
         f"Optuna Dashboard is switched off for this storage: {largest.name} has {largest.num_trials:,} trials, and it"
         f" loads all of a study into the browser, which above {MAX_TRIALS:,} takes minutes. Ours shows them all."
     )
+
+
+class _Dash(Dash):
+    """Dash whose documents load no more scripts than their page needs."""
+
+    def __init__(self, site: Site, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._site = site
+
+    def interpolate_index(self, *given: Any, **parts: Any) -> str:
+        """Returns the document of the page that is asked for."""
+        path = self._site.path(request.path)
+        parts["css"] += scripts.head_tag(self._site, path)
+        parts["scripts"] = scripts.tags(path, parts["scripts"])
+        fill = cast(Any, super().interpolate_index)  # Dash has no annotation for it
+        return str(fill(*given, **parts))
 
 
 class _Unprefixed:
@@ -218,19 +236,18 @@ def beat(site: Site, path: str, known: Mapping[str, Any] | None) -> tuple[dict[s
                 "beat": 0 if whole else _beat(site),
             }
         else:
-            revision = site.reader.browse.revision(study_id)
-            if revision is None:
+            reading = site.reader.read(study_id)
+            if reading.revision is None:
                 return (
                     {"page": path, "gone": True},
                     "Gone",
                     "This study was deleted. What you see is its last state.",
                 )
-            reading = site.reader.read(study_id)
-            moving = not reading.is_whole or site.reader.is_moving(study_id)
+            moving = not reading.is_whole or reading.is_moving
             pulse = {
                 "page": path,
                 "study": study_id,
-                "revision": revision,
+                "revision": reading.revision,
                 "whole": reading.is_whole,
                 "beat": _beat(site) if moving else 0,
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 from flask import Flask, Response, abort
 
@@ -31,10 +32,15 @@ def register(server: Flask, site: Site) -> None:
     def csv(study_id: int, name: str) -> Response:
         if name not in data.TABLES:
             abort(404)
-        rows = data.TABLES[name](site.reader, study_id)
-        label = file_name(f"{site.reader.head(study_id).name}-{name}.csv")
-        headers = {"Content-Disposition": f'attachment; filename="{label}"'}
-        return Response(spreadsheet.text(rows), headers=headers, content_type="text/csv; charset=utf-8")
+        return _sheet(data.TABLES[name](site.reader, study_id), f"{_study(study_id)}-{name}")
+
+    @server.get(f"{ROUTES}/csv/<int:study_id>/trials/<int:number>")
+    def trial_csv(study_id: int, number: int) -> Response:
+        rows = data.trial_curves(site.reader, study_id, number)
+        return _sheet(rows, f"{_study(study_id)}-trial-{number}-curves")
+
+    def _study(study_id: int) -> str:
+        return site.reader.head(study_id).name
 
     @server.get(f"{ROUTES}/artifact/<artifact_id>")
     def artifact(artifact_id: str) -> Response:
@@ -100,6 +106,11 @@ def file_name(label: str) -> str:
     'a_b.html'
     """
     return re.sub(r"[^A-Za-z0-9._-]+", "_", label).lstrip("._-")[:120] or "file"
+
+
+def _sheet(rows: list[dict[str, Any]], label: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{file_name(label + ".csv")}"'}
+    return Response(spreadsheet.text(rows), headers=headers, content_type="text/csv; charset=utf-8")
 
 
 def _attachment(site: Site, sha256: str, label: str) -> Response:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 import plotly.io
-from plotly.offline import get_plotlyjs
 
 from dashboards.drawing import scaling as scaling_drawing
 from dashboards.drawing import search as drawing
@@ -17,6 +16,7 @@ from dashboards.info.front import marks, scatter
 from dashboards.info.rewards import rewards, weighing, winners
 from dashboards.info.words import clock, compact, share, visible
 from dashboards.pages import scaling, search_panels
+from dashboards.scripts import small_plotly
 from dashboards.site import Site
 from runs.browsing import Head
 
@@ -59,7 +59,7 @@ def report(site: Site, study_id: int) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(head.name)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f"<script>{get_plotlyjs()}</script></head><body><main>{''.join(parts)}</main></body></html>"
+        f"<script>{small_plotly()}</script></head><body><main>{''.join(parts)}</main></body></html>"
     )
 
 

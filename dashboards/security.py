@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,13 +26,15 @@ from dashboards.wsgi import Application, Environ, Header, StartResponse
 MAX_BODY = 2_000_000  # bytes; a figure's state is sent back by some callbacks
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
-# Plotly compiles its WebGL shaders' drivers with `Function`: without 'unsafe-eval' its WebGL charts stay empty, and no
-# error is shown. Styles stand in elements, as plotly and the grid write them.
+# Styles stand in elements, as plotly and the grid write them.
 _POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval' {hashes}; style-src 'self' 'unsafe-inline';"
+    "default-src 'none'; script-src 'self'{compiling} {hashes}; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:;"
     " base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 )
+# Plotly compiles its WebGL shaders' drivers with `Function`: without this its WebGL charts stay empty, and no error is
+# shown. Only the one page that draws by WebGL has it.
+_COMPILING = " 'unsafe-eval'"
 # Scripts of installed packages: the same for everybody, and several megabytes.
 _LIBRARIES = ("/_dash-component-suites/",)
 _LIBRARY_AGE_S = 3_600
@@ -59,6 +62,8 @@ class Policy:
         script_hashes: of the page's inline scripts.
         prefix: under which a reverse proxy serves us, "/" or "/nas/".
         is_encrypted: whether visitors come over TLS, so that the cookie may demand it.
+        cookie: its name; one for each port, since cookies know no ports.
+        compiling: paths of the pages whose scripts may make scripts.
     """
 
     token: str = field(repr=False)
@@ -66,12 +71,15 @@ class Policy:
     script_hashes: tuple[str, ...] = ()
     prefix: str = "/"
     is_encrypted: bool = False
-    cookie: str = "nas_dashboard"  # one for each port: cookies know no ports
+    cookie: str = "nas_dashboard"
+    compiling: re.Pattern[str] | None = None
 
-    @property
-    def content_security_policy(self) -> str:
-        """Returns the header of our own pages."""
-        return _POLICY.format(hashes=" ".join(self.script_hashes))
+    def content_security_policy(self, path: str) -> str:
+        """Returns the header of our own page at a path."""
+        may_compile = self.compiling is not None and self.compiling.fullmatch(path) is not None
+        return _POLICY.format(
+            hashes=" ".join(self.script_hashes), compiling=_COMPILING if may_compile else ""
+        )
 
     @property
     def pass_text(self) -> str:
@@ -91,8 +99,7 @@ class Door:
             status, sentence = refusal
             return _answer(start_response, status, _page("Not here", sentence))
         if self._has_pass(environ):
-            is_library = environ.get("PATH_INFO", "").startswith(_LIBRARIES)
-            return self._inner(environ, self._with_headers(start_response, is_library=is_library))
+            return self._inner(environ, self._with_headers(start_response, environ.get("PATH_INFO", "")))
         if self._brings_token(environ):
             return self._welcome(start_response)
         sentence = (
@@ -161,15 +168,15 @@ class Door:
             ("Set-Cookie", cookie + ("; Secure" if self._policy.is_encrypted else "")),
         )
 
-    def _with_headers(self, start_response: StartResponse, *, is_library: bool) -> StartResponse:
+    def _with_headers(self, start_response: StartResponse, path: str) -> StartResponse:
         """Returns a `start_response` that adds what every answer of ours must say."""
-        kept = f"private, max-age={_LIBRARY_AGE_S}" if is_library else "no-store"
+        kept = f"private, max-age={_LIBRARY_AGE_S}" if path.startswith(_LIBRARIES) else "no-store"
 
         def start(status: str, headers: list[Header], *rest: Any) -> Any:
             names = {name.lower() for name, _ in headers}
             extra = [one for one in _HEADERS if one[0].lower() not in names]
             if "content-security-policy" not in names:
-                extra.append(("Content-Security-Policy", self._policy.content_security_policy))
+                extra.append(("Content-Security-Policy", self._policy.content_security_policy(path)))
             if "cache-control" not in names:
                 extra.append(("Cache-Control", kept))
             return start_response(status, [*headers, *extra], *rest)

@@ -55,6 +55,13 @@
   }
   new MutationObserver(tidy).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["role", "aria-selected"] });
 
+  // Two pages need scripts that only a document of their own brings: whoever goes back to one from another gets it whole.
+  window.addEventListener("popstate", () => {
+    const lacks = (/\/trials$/.test(location.pathname) && !window.dash_ag_grid)
+      || (/\/points$/.test(location.pathname) && !document.querySelector("script[src*=whole-plotly]"));
+    if (lacks) location.reload();
+  });
+
   let beat = null, since = Date.now();
   setInterval(() => {
     const live = document.getElementById("live");
@@ -62,5 +69,9 @@
     if (live.dataset.beat !== beat) { beat = live.dataset.beat; since = Date.now(); }
     root.classList.toggle("silent", !document.hidden && Date.now() - since > 8000);
   }, 1000);
-  document.addEventListener("visibilitychange", () => { since = Date.now(); });
+  // Nobody looks at a hidden page: it asks for nothing until it is seen again.
+  document.addEventListener("visibilitychange", () => {
+    since = Date.now();
+    if (document.getElementById("live")) window.dash_clientside.set_props("tick", { disabled: document.hidden });
+  });
 })();

@@ -49,9 +49,10 @@ def chart(
     title: str,
     drawn: go.Figure,
     *,
-    csv: str | None = None,
+    csv: str,
     note: str = "",
     controls: Nodes = None,
+    actions: Sequence[Node] = (),
     height: int = 340,
     wide: bool = False,
 ) -> Component:
@@ -64,6 +65,7 @@ def chart(
         csv: address of its data.
         note: a sentence under the title.
         controls: what changes the chart.
+        actions: what stands before the buttons that save it.
         height: in pixels.
         wide: whether it takes a whole row.
     """
@@ -77,20 +79,12 @@ def chart(
         )
         for kind in ("png", "svg")
     ]
-    if csv:
-        save.append(
-            html.A(
-                "CSV",
-                href=csv,
-                className="save",
-                download="",
-                **aria(label=f"Save the data of {title} as CSV"),
-            )
-        )
+    label = f"Save the data of {title} as CSV"
+    save.append(html.A("CSV", href=csv, className="save", download="", **aria(label=label)))
     graph = dcc.Graph(id=id, figure=drawn, config=GRAPH_CONFIG, style={"height": f"{height}px"})
     body: list[Node] = [html.Div(controls, className="controls")] if controls else []
     body.append(html.Figure(graph, role="group", className="chart", **aria(label=title)))
-    return card(title, body, actions=save, note=note, wide=wide)
+    return card(title, body, actions=[*actions, *save], note=note, wide=wide)
 
 
 def facts(values: Mapping[str, Nodes]) -> Component:

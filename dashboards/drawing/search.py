@@ -19,7 +19,6 @@ from dashboards.drawing.theme import (
     PURPLE,
     RED,
     TIME_SCALE,
-    WEBGL_FROM,
     YELLOW,
     figure,
     nothing,
@@ -34,7 +33,12 @@ from dashboards.info.words import TITLES, duration
 from runs import TrialState
 
 FRONT_TRACES = ("trials", "reused", "front", "winner", "line")  # their order in the Pareto figure
-_FADED = 0.25
+CURVES_ABOVE = (str(TrialState.RUNNING), "winner")  # drawn last
+_CURVE_STYLES: dict[str, tuple[dict[str, Any], float]] = {  # line and opacity; all others as complete ones
+    "winner": ({"color": RED, "width": 3}, 1.0),
+    str(TrialState.RUNNING): ({"color": GREEN, "width": 2}, 1.0),
+    str(TrialState.PRUNED): ({"color": YELLOW, "width": 1.2, "dash": "dot"}, 0.5),
+}
 
 
 def best_so_far(climbed: Climb, *, by_time: bool = False, title: str = "Reward") -> go.Figure:
@@ -99,23 +103,48 @@ def pareto(
     reused = table.reused[shown.numbers]
     parts = (shown.numbers[~reused], shown.numbers[reused])
     drawn = figure(
-        _cloud(table, parts[0], cost, colour, "trained", "circle", len(shown.numbers)),
-        _cloud(table, parts[1], cost, colour, "reused", "diamond", len(shown.numbers)),
+        _cloud(table, parts[0], cost, colour, "trained", "circle"),
+        _cloud(table, parts[1], cost, colour, "reused", "diamond"),
         front_trace(table, shown, cost),
         winner_trace(table, winner, cost),
         equal_reward(table, shown, how, winner, cost),
-        xaxis={"title": {"text": TITLES.get(cost, cost)}, "type": "log"},
-        yaxis={"title": {"text": "Validation accuracy"}},
-        coloraxis={
-            "colorscale": TIME_SCALE,
-            "colorbar": {"title": {"text": "trial"}, "thickness": 10, "len": 0.8},
-        },
+        **_axes(cost),
     )
     drawn.update_layout(shapes=region(how, cost), annotations=_annotations(how, cost, references))
     for mark in references:
         drawn.add_vline(x=mark.cost, line={"color": GREY, "dash": "dot", "width": 1}, opacity=0.6)
     drawn.update_xaxes(range=_extent(table[cost][shown.numbers], how, cost))
     return drawn
+
+
+def every_point(table: Table, shown: Scatter, how: Weighing | None, cost: str) -> go.Figure:
+    """Returns accuracy against cost of however many trials, by WebGL, with the front over it and the target."""
+    if not shown.num_all:
+        return nothing("No trial has an accuracy yet.")
+    numbers = shown.numbers.astype(np.int32)
+    cloud = go.Scattergl(  # arrays go as bytes: a third of their text
+        x=table[cost][numbers].astype(np.float32),
+        y=table["accuracy"][numbers].astype(np.float32),
+        customdata=numbers,
+        name="trials",
+        mode="markers",
+        marker={"size": 4, "opacity": 0.6, "color": numbers, "coloraxis": "coloraxis"},
+        hovertemplate="trial %{customdata}<br>accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
+    )
+    drawn = figure(cloud, front_trace(table, shown, cost), **_axes(cost))
+    drawn.update_layout(shapes=region(how, cost), annotations=_annotations(how, cost, ()))
+    drawn.update_xaxes(range=_extent(table[cost][numbers], how, cost))
+    return drawn
+
+
+def _axes(cost: str) -> dict[str, Any]:
+    """Returns the axes of accuracy against a cost, and the scale of time."""
+    bar = {"title": {"text": "trial"}, "thickness": 10, "len": 0.8}
+    return {
+        "xaxis": {"title": {"text": TITLES.get(cost, cost)}, "type": "log"},
+        "yaxis": {"title": {"text": "Validation accuracy"}},
+        "coloraxis": {"colorscale": TIME_SCALE, "colorbar": bar},
+    }
 
 
 def _extent(costs: Array, how: Weighing | None, cost: str) -> list[float]:
@@ -126,16 +155,13 @@ def _extent(costs: Array, how: Weighing | None, cost: str) -> list[float]:
     return [float(low - pad), float(high + pad)]
 
 
-def _cloud(
-    table: Table, numbers: Array, cost: str, colour: str, name: str, symbol: str, num_drawn: int
-) -> go.Scatter | go.Scattergl:
-    kind = go.Scattergl if num_drawn > WEBGL_FROM else go.Scatter
+def _cloud(table: Table, numbers: Array, cost: str, colour: str, name: str, symbol: str) -> go.Scatter:
     coloured = (
         {"color": numbers.tolist(), "coloraxis": "coloraxis"}
         if colour == "time"
         else {"color": OUTCOMES[name]}
     )
-    return kind(
+    return go.Scatter(
         **points(table, numbers, cost),
         name=name,
         mode="markers",
@@ -260,45 +286,40 @@ def importance_bars(found: Sequence[Importance], num_trials: int, *, limit: int 
     )
     axis = {
         "title": {"text": "Share of the reward's variance explained alone"},
-        "tickformat": ".1~%",
+        "tickformat": ".2~p",
         "rangemode": "tozero",
     }
     return figure(bars, xaxis=axis, yaxis={"tickfont": {"size": 11}})
 
 
 def learning_curves(curves: Sequence[Curve], metric: str, *, winner: int | None = None) -> go.Figure:
-    """Returns one line a trial: pruned ones faded and dashed, running ones green, the winner's bold."""
+    """Returns a line for each trial: pruned ones faded and dashed, running ones green, the winner's bold."""
     if not curves:
         return nothing("No trial has reported an epoch yet.")
-    traces, named = [], set()
-    for curve in sorted(curves, key=lambda one: (one.number == winner, one.state is TrialState.RUNNING)):
-        kind, style, opacity = _curve_style(curve, winner)
-        traces.append(
-            go.Scatter(
-                x=curve.steps,
-                y=[round(value, 5) for value in curve.values],
-                mode="lines+markers" if len(curve.steps) < 3 else "lines",
-                marker={"size": 4},
-                line=style,
-                opacity=opacity,
-                name=kind,
-                legendgroup=kind,
-                showlegend=kind not in named,
-                hovertemplate=f"trial {curve.number}<br>epoch %{{x}}: %{{y:.4f}}<extra>{kind}</extra>",
-            )
-        )
-        named.add(kind)
+    kinds: dict[str, list[Curve]] = {}
+    for curve in curves:
+        kind = "winner" if curve.number == winner else str(curve.state)
+        kinds.setdefault(kind, []).append(curve)
+    order = [*(kind for kind in kinds if kind not in CURVES_ABOVE), *(k for k in CURVES_ABOVE if k in kinds)]
+    traces = [_curve_trace(kind, kinds[kind]) for kind in order]
     return figure(*traces, xaxis={"title": {"text": "Epoch"}}, yaxis={"title": {"text": metric.capitalize()}})
 
 
-def _curve_style(curve: Curve, winner: int | None) -> tuple[str, dict[str, Any], float]:
-    if curve.number == winner:
-        return "winner", {"color": RED, "width": 3}, 1.0
-    if curve.state is TrialState.RUNNING:
-        return "running", {"color": GREEN, "width": 2}, 1.0
-    if curve.state is TrialState.PRUNED:
-        return "pruned", {"color": YELLOW, "width": 1.2, "dash": "dot"}, _FADED + 0.25
-    return str(curve.state), {"color": BLUE, "width": 1.2}, 0.55
+def _curve_trace(kind: str, curves: Sequence[Curve]) -> go.Scatter:
+    """Returns the curves of one kind as one trace, with a gap after each: eighty traces take ten times as long."""
+    style, opacity = _CURVE_STYLES.get(kind, ({"color": BLUE, "width": 1.2}, 0.55))
+    return go.Scatter(
+        x=[step for curve in curves for step in (*curve.steps, None)],
+        y=[value for curve in curves for value in (*(round(one, 5) for one in curve.values), None)],
+        customdata=[curve.number for curve in curves for _ in (*curve.steps, None)],
+        mode="lines+markers" if any(len(curve.steps) < 3 for curve in curves) else "lines",
+        marker={"size": 4},
+        line=style,
+        opacity=opacity,
+        name=kind,
+        hovertemplate=f"trial %{{customdata}}<br>epoch %{{x}}: %{{y:.4f}}<extra>{kind}</extra>",
+        showlegend=True,
+    )
 
 
 def spending_bars(rows: Sequence[Spending]) -> go.Figure:

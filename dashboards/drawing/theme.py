@@ -32,7 +32,6 @@ OUTCOMES: dict[str, str] = {
 }
 SYMBOLS: dict[str, str] = {"complete": "circle", "reused": "diamond", "running": "triangle-up"}
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
-WEBGL_FROM = 2_000  # points; below, SVG is as quick and sharper
 
 TEMPLATE = go.layout.Template(
     layout=go.Layout(

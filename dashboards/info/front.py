@@ -13,7 +13,7 @@ from dashboards.info.table import Array, Table
 from search_space import Cost, published, reference, reference_names
 from search_space.cost import cost as cost_of
 
-MAX_POINTS = 3_000  # drawn of a study, besides its front
+MAX_POINTS = 1_000  # drawn of a study, besides its front
 
 
 def front(accuracies: npt.ArrayLike, costs: npt.ArrayLike) -> Array:

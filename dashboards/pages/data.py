@@ -11,12 +11,13 @@ import numpy as np
 from dashboards.info.front import front
 from dashboards.info.progress import climb, spending, throughput
 from dashboards.info.rewards import rewards, weighing
-from dashboards.info.scaling import DIMENSIONS, members
+from dashboards.info.scaling import DIMENSIONS, Member, fitted_pairs, members, region, saturations
 from dashboards.info.table import FAILURES, NONE, STATES
 from dashboards.pages.scaling import family_of, newest_rule, trials_of
 from dashboards.pages.search_panels import chosen_curves, chosen_importances, recent_bars
 from dashboards.reader import Reader
 from dashboards.site import Site
+from scaling_rules import RuleFit
 
 Rows = list[dict[str, Any]]
 
@@ -107,20 +108,72 @@ def _trials(reader: Reader, study_id: int) -> Rows:
 
 
 def _scaling(reader: Reader, study_id: int) -> Rows:
-    site = Site(reader)
-    stored = newest_rule(site, family_of(site, study_id))
-    if stored is None:
+    fit = _fit(reader, study_id)
+    if fit is None:
         return []
-    pairs = zip(stored.fit.points, stored.fit.residuals, strict=True)
+    pairs = zip(fit.points, fit.residuals, strict=True)
     return [asdict(point) | {"fitted": point.value - residual} for point, residual in pairs]
 
 
-def _family(reader: Reader, study_id: int) -> Rows:
-    site = Site(reader)
-    family = family_of(site, study_id)
-    if "grow" not in family.arms:
+def _region(reader: Reader, study_id: int) -> Rows:
+    fit = _fit(reader, study_id)
+    found = None if fit is None else region(fit)
+    if found is None:
         return []
-    stored = newest_rule(site, family)
+    columns = zip(found.shares.tolist(), found.values.tolist(), found.possible.tolist(), strict=True)
+    return [
+        dict(zip(DIMENSIONS, shares, strict=True)) | {"accuracy": value, "possible_best": possible}
+        for shares, value, possible in columns
+    ]
+
+
+def _parameters(reader: Reader, study_id: int) -> Rows:
+    fit = _fit(reader, study_id)
+    return [] if fit is None else [asdict(one) | {"level": fit.level} for one in fit.parameters]
+
+
+def _comparisons(reader: Reader, study_id: int) -> Rows:
+    fit = _fit(reader, study_id)
+    if fit is None:
+        return []
+    names = ("name", "gain", "low", "high", "distinguishable")
+    return [{name: getattr(one, name) for name in names} for one in fit.comparisons]
+
+
+def _predictions(reader: Reader, study_id: int) -> Rows:
+    fit = _fit(reader, study_id)
+    if fit is None:
+        return []
+    grown = [one for one in _members(reader, study_id) if one.predicted is not None]
+    return [asdict(one) | {"fitted_to": True} for one in fitted_pairs(fit)] + [
+        {"name": one.name, "predicted": one.predicted, "observed": one.mean, "fitted_to": False}
+        for one in grown
+    ]
+
+
+def _saturation(reader: Reader, study_id: int) -> Rows:
+    site = Site(reader)
+    trials = [one for arm in family_of(site, study_id).arms.values() for one in trials_of(site, arm)]
+    return [
+        {"dimension": curve.dimension, "factor": factor, "accuracy": mean, "standard_deviation": spread}
+        for curve in saturations(trials)
+        for factor, mean, spread in zip(curve.factors, curve.means, curve.spreads, strict=True)
+    ]
+
+
+def _fit(reader: Reader, study_id: int) -> RuleFit | None:
+    site = Site(reader)
+    stored = newest_rule(site, family_of(site, study_id))
+    return None if stored is None else stored.fit
+
+
+def _members(reader: Reader, study_id: int) -> list[Member]:
+    site = Site(reader)
+    grown = family_of(site, study_id).arms.get("grow")
+    return [] if grown is None else members(trials_of(site, grown), _fit(reader, study_id))
+
+
+def _family(reader: Reader, study_id: int) -> Rows:
     return [
         {
             "rule": one.rule,
@@ -132,8 +185,16 @@ def _family(reader: Reader, study_id: int) -> Rows:
         }
         | dict(zip(DIMENSIONS, one.factors, strict=True))
         | {"predicted": one.predicted, "digest": one.digest}
-        for one in members(trials_of(site, family.arms["grow"]), stored.fit if stored else None)
+        for one in _members(reader, study_id)
         for number, accuracy in zip(one.numbers, one.accuracies, strict=True)
+    ]
+
+
+def trial_curves(reader: Reader, study_id: int, number: int) -> Rows:
+    """Returns what one trial reported, a row for each attempt, metric and step."""
+    reported = reader.store.metrics(reader.browse.trial(study_id, number).id)
+    return [
+        {"metric": one.name, "attempt": one.fence, "step": one.step, "value": one.value} for one in reported
     ]
 
 
@@ -151,5 +212,10 @@ TABLES: dict[str, Callable[[Reader, int], Rows]] = {
     "timeline": _timeline,
     "trials": _trials,
     "scaling": _scaling,
+    "region": _region,
+    "parameters": _parameters,
+    "comparisons": _comparisons,
+    "predictions": _predictions,
+    "saturation": _saturation,
     "family": _family,
 }

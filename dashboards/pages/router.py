@@ -16,6 +16,7 @@ from dashboards.pages import (
     compare,
     exports,
     family,
+    points,
     scaling,
     search,
     studies,
@@ -52,6 +53,7 @@ PAGES: tuple[Page, ...] = (
     Page(r"/s/(?P<study_id>\d{1,12})", "Search", search.layout),
     Page(r"/s/(?P<study_id>\d{1,12})/trials", "Trials", trials.layout, "trials"),
     Page(r"/s/(?P<study_id>\d{1,12})/trials/(?P<number>\d{1,12})", "Trial", trial.layout, "trials"),
+    Page(r"/s/(?P<study_id>\d{1,12})/points", "Points", points.layout),
     Page(r"/s/(?P<study_id>\d{1,12})/scaling", "Scaling", scaling.layout, "scaling"),
     Page(r"/s/(?P<study_id>\d{1,12})/family", "Family", family.layout, "family"),
     Page(r"/s/(?P<study_id>\d{1,12})/workers", "Workers", workers.layout, "workers"),
@@ -65,6 +67,7 @@ TABS = (
     ("family", "Family"),
     ("workers", "Workers"),
 )
+WHOLE_TABS = ("trials",)  # entered by loading a document, which then has the grid's script
 
 
 def register(app: Dash, site: Site) -> None:
@@ -105,7 +108,7 @@ def content(site: Site, path: str) -> tuple[Component, Component, str]:
             TITLE,
         )
     except TrialMissing as error:
-        back = dcc.Link("all trials", href=site.link(f"/s/{study_id}/trials"))
+        back = html.A("all trials", href=site.link(f"/s/{study_id}/trials"))
         return (
             empty("This trial is not here", [f"{error}: see ", back, "."]),
             _navigation(site, study_id, "", page),
@@ -127,7 +130,8 @@ def _navigation(site: Site, study_id: int | None, name: str, page: Page) -> Comp
     for tab, title in TABS:
         here = aria(current="page") if tab == page.tab else {}
         href = site.link(f"/s/{study_id}" + (f"/{tab}" if tab else ""))
-        links.append(html.Li(html.Span(dcc.Link(title, href=href), **here)))
+        link = dcc.Link(title, href=href, refresh=tab in WHOLE_TABS)
+        links.append(html.Li(html.Span(link, **here)))
     return html.Div(
         [
             html.Div(

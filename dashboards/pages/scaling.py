@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dash import html
@@ -60,7 +61,10 @@ def layout(site: Site, study_id: int) -> Component:
     laws = {
         k: v for arm in family.arms.values() for k, v in info.laws(site.reader.browse.fits(arm.id)).items()
     }
-    csv = site.link(f"/_nas/csv/{study_id}/scaling")
+
+    def csv(name: str) -> str:
+        return site.link(f"/_nas/csv/{study_id}/{name}")
+
     body: list[Node] = []
     if stored is not None:
         grown = family.arms.get("grow")
@@ -73,7 +77,11 @@ def layout(site: Site, study_id: int) -> Component:
     sentence = "One dimension scaled, the others as they were; bars are standard deviations over seeds."
     body.append(
         parts.chart(
-            "saturation", "One dimension alone", drawing.saturation_curves(curves, laws), note=sentence
+            "saturation",
+            "One dimension alone",
+            drawing.saturation_curves(curves, laws),
+            csv=csv("saturation"),
+            note=sentence,
         )
     )
     for name, law in laws.items():
@@ -132,7 +140,7 @@ def _verdict(stored: info.StoredRule) -> Component:
     return parts.card("The rule", [html.P(f"The fitted rule is {fit.verdict}."), parts.facts(values)])
 
 
-def _charts(fit: RuleFit, members: list[info.Member], csv: str) -> Component:
+def _charts(fit: RuleFit, members: list[info.Member], csv: Callable[[str], str]) -> Component:
     pairs = info.fitted_pairs(fit)
     region = info.region(fit)
     return html.Div(
@@ -141,16 +149,28 @@ def _charts(fit: RuleFit, members: list[info.Member], csv: str) -> Component:
                 "region",
                 "How the cost is best shared",
                 drawing.share_region(region, fit),
+                csv=csv("region"),
                 note=f"All ways to spend {fit.cost_multiple:.3g}× the cost; ringed: maybe the best.",
                 height=420,
             ),
-            parts.chart("points", "What was measured", drawing.measured_points(fit), csv=csv, height=420),
-            parts.chart("parameters", "α, β and γ", drawing.parameters(fit), height=260),
-            parts.chart("comparisons", "Compound against other rules", drawing.comparisons(fit), height=260),
+            parts.chart(
+                "points", "What was measured", drawing.measured_points(fit), csv=csv("scaling"), height=420
+            ),
+            parts.chart(
+                "parameters", "α, β and γ", drawing.parameters(fit), csv=csv("parameters"), height=260
+            ),
+            parts.chart(
+                "comparisons",
+                "Compound against other rules",
+                drawing.comparisons(fit),
+                csv=csv("comparisons"),
+                height=260,
+            ),
             parts.chart(
                 "predictions",
                 "Predicted against observed",
                 drawing.predicted_against_observed(pairs, members),
+                csv=csv("predictions"),
                 note="Members were trained afterwards; longer training is carried over by what the baseline gained.",
                 wide=True,
             ),

@@ -14,7 +14,7 @@ from dash.exceptions import PreventUpdate
 
 from dashboards.drawing import search as drawing
 from dashboards.drawing.components import Node, chart, choice, empty, facts, table
-from dashboards.info.front import Scatter, marks, scatter
+from dashboards.info.front import MAX_POINTS, Scatter, marks, scatter
 from dashboards.info.rewards import KINDS, Weighing, rewards, weighing, winners
 from dashboards.info.table import Table
 from dashboards.info.words import TITLES, compact, quantity, share
@@ -22,8 +22,8 @@ from dashboards.pages import search_panels as panels
 from dashboards.site import Site
 from runs.browsing import Head
 
-MAX_DELTA = 1_500  # more new points at once are drawn anew
-MAX_DRAWN = 6_000
+MAX_DELTA = 500  # more new points at once are drawn anew
+MAX_DRAWN = 2_000  # then an even sample is drawn again
 NUM_WINNERS = 5
 
 
@@ -62,7 +62,9 @@ def layout(site: Site, study_id: int) -> Component:
     costs = reading.table.costs() or ("macs",)
     cost = own.cost if own is not None and own.cost in costs else costs[0]
     view = View(head, reading.table, own, cost, "time")
-    drawn, cursor = _figure(view, study_id)
+    drawn, cursor = reader.shared(
+        ("pareto", study_id, view.table.revision, cost), lambda: _figure(view, study_id)
+    )
     return html.Div(
         [
             html.Div(panels.tiles(site, head, reading), id="search-tiles", className="tiles"),
@@ -222,6 +224,8 @@ def _pareto_card(
         "Accuracy against cost",
         drawn,
         csv=site.link(f"/_nas/csv/{view.head.id}/front"),
+        note=_sample_note(view),
+        actions=[html.A("Every point", href=site.link(f"/s/{view.head.id}/points"), className="save")],
         controls=controls,
         height=460,
         wide=True,
@@ -242,6 +246,14 @@ def _pareto_card(
     return html.Div([figure, side], className="split")
 
 
+def _sample_note(view: View) -> str:
+    drawn = len(scatter(view.table, view.cost).numbers)
+    measured = int((view.table.complete & np.isfinite(view.table["accuracy"])).sum())
+    if drawn >= measured:
+        return ""
+    return f"An even sample of {MAX_POINTS:,} of {measured:,} measured trials, and the whole front."
+
+
 def _controls(own: Weighing | None) -> list[Node]:
     how = own or Weighing()
     kinds = {kind: kind for kind in KINDS} | ({"pareto": "pareto"} if how.kind == "pareto" else {})
@@ -257,9 +269,7 @@ def _controls(own: Weighing | None) -> list[Node]:
                     max=0.0,
                     step=0.01,
                     value=how.weight,
-                    marks={-1.0: "-1", -0.5: "-0.5", 0: "0"}
-                    if how.kind == "hard"
-                    else {-0.5: "-0.5", -0.25: "-0.25", 0: "0"},
+                    marks={-1.0: "-1", 0: "0"} if how.kind == "hard" else {-0.5: "-0.5", 0: "0"},
                     allow_direct_input=False,
                     updatemode="drag",
                     tooltip={"placement": "bottom"},

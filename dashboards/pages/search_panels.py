@@ -82,7 +82,7 @@ def _parts(table: Table) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
 
 def cards(site: Site, head: Head, reading: Reading) -> Component:
     """Returns the charts below the Pareto figure."""
-    drawn = figures(site.reader, head, reading.table, by_time=False)
+    drawn = shared_figures(site.reader, head, reading.table, by_time=False)
 
     def csv(name: str) -> str:
         return site.link(f"/_nas/csv/{head.id}/{name}")
@@ -170,8 +170,18 @@ def register(app: Dash, site: Site) -> None:
             raise PreventUpdate
         head = site.reader.head(cursor["study"])
         reading = site.reader.read(head.id)
-        drawn = figures(site.reader, head, reading.table, by_time=axis == "time")
+        drawn = shared_figures(
+            site.reader, head, reading.table, by_time=axis == "time", beat=int(pulse.get("beat", 0))
+        )
         return tuple(drawn.values())
+
+
+def shared_figures(
+    reader: Reader, head: Head, table: Table, *, by_time: bool, beat: int = 0
+) -> dict[str, go.Figure]:
+    """Returns the charts, drawn once for all viewers of a revision; `beat` tells moments of running trials apart."""
+    key = ("panels", head.id, table.revision, by_time, beat)
+    return reader.shared(key, lambda: figures(reader, head, table, by_time=by_time))
 
 
 def figures(reader: Reader, head: Head, table: Table, *, by_time: bool) -> dict[str, go.Figure]:

@@ -38,7 +38,7 @@ def layout(site: Site, study_id: int, number: int) -> Component:
     if document is not None and trial.digest is not None:
         body.append(architecture.drawing_card(site, trial.digest, document))
         body.append(architecture.stage_card(document))
-    body.append(_curves(site, trial))
+    body.append(_curves(site, head, trial))
     body.append(_choices(trial))
     body.append(parts.card("Attempts", _attempts(attempts)))
     body.append(html.Div([_files(site, head, trial), _relatives(site, head, trial)], className="grid"))
@@ -116,12 +116,13 @@ def _errors(attempts: Sequence[AttemptRecord]) -> Component:
     return parts.card("What went wrong", shown)
 
 
-def _curves(site: Site, trial: TrialRecord) -> Component:
+def _curves(site: Site, head: Head, trial: TrialRecord) -> Component:
     found = curve_info.of_trial(site.reader.store.metrics(trial.id))
     if not found:
         return parts.card("Curves", html.P("No epoch was reported.", className="muted"))
+    csv = site.link(f"/_nas/csv/{head.id}/trials/{trial.number}")
     charts = [
-        parts.chart(f"curve-{index}", name.capitalize(), trial_curves(name, found[name]), height=260)
+        parts.chart(f"curve-{index}", name.capitalize(), trial_curves(name, found[name]), csv=csv, height=260)
         for index, name in enumerate(list(found)[:METRICS_SHOWN])
     ]
     return html.Div(charts, className="grid")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dashboards.site import Download, Exporter
     from runs import Store
 
-NICENESS = 5  # a search on the same machine comes first
+NICENESS = 10  # a search on the same machine comes first
 
 # What the pages offer, and what each is for.
 FORMATS = {

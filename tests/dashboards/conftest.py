@@ -32,7 +32,7 @@ def exported(study: str, number: int, format: str) -> Download:
 
 @pytest.fixture
 def site(store: Store) -> Site:
-    return Site(Reader(store), formats={"json": "the architecture"}, exporter=exported)
+    return Site(Reader(store, fresh_s=0.0), formats={"json": "the architecture"}, exporter=exported)
 
 
 @pytest.fixture

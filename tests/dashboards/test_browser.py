@@ -27,12 +27,16 @@ from nas.exporting.packaging import verify
 from runs import Outcome, Store, TrialState, open_store
 from tests.dashboards.modelled import HOSTILE, run_everything
 from tests.dashboards.synthetic import write_large_study
+from tests.dashboards.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parent / "assets" / "axe.min.js"
 LARGE = 20_000
 PATIENCE_MS = 60_000
+DRAWN = (
+    "document.querySelectorAll('.js-plotly-plot').length >= document.querySelectorAll('.dash-graph').length"
+)
 expect.set_options(timeout=PATIENCE_MS)
 # Without a GPU, WebGL is drawn in software; in a container Chromium cannot make its sandbox.
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -184,9 +188,7 @@ def test_nobody_sees_anything_without_the_token(browser: Browser, house: House) 
 )
 def test_every_page_is_quiet_accessible_and_fits_a_phone(visit: Visit, name: str) -> None:
     page = visit.go(pages(visit.house)[name])
-    page.wait_for_function(
-        "document.querySelectorAll('.js-plotly-plot').length >= document.querySelectorAll('.dash-graph').length"
-    )
+    wait_until(page, DRAWN)
     page.evaluate(AXE.read_text(encoding="utf-8"))
     options = "{resultTypes: ['violations'], rules: {region: {enabled: false}}}"
     found = page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
@@ -208,7 +210,7 @@ def test_a_running_search_is_seen_to_move_without_a_reload(visit: Visit) -> None
     expect(page.locator(".tile-value").nth(1)).not_to_have_text(before)
     points = "document.querySelector('#pareto .js-plotly-plot')?.data?.[0]?.x?.length ?? 0"
     drawn = page.evaluate(points)
-    page.wait_for_function(f"({points}) > {drawn}")
+    wait_until(page, f"({points}) > {drawn}")
     assert page.evaluate("window.untouched")
 
 
@@ -224,11 +226,13 @@ def test_another_weight_changes_the_winner_at_once(visit: Visit) -> None:
     expect(page.locator("#search-equation")).to_contain_text("^-0.07")
 
 
-def test_a_large_study_is_drawn_and_its_pixels_are_there(visit: Visit) -> None:
-    page = visit.go(f"/s/{visit.house.studies['large']}", until="#pareto canvas")
+def test_every_point_of_a_large_study_is_drawn_by_webgl_and_its_pixels_are_there(visit: Visit) -> None:
+    page = visit.go(f"/s/{visit.house.studies['large']}", until="#pareto .main-svg")
+    page.get_by_role("link", name="Every point").click()
+    page.wait_for_selector("#points canvas", timeout=PATIENCE_MS)
     page.wait_for_timeout(1_000)
     assert page.get_by_text("WebGL is not supported").count() == 0
-    image = page.locator("#pareto").screenshot()
+    image = page.locator("#points").screenshot()
     count = page.evaluate(
         """async (bytes) => {
             const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)], {type: "image/png"}));
