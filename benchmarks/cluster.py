@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from benchmarks.row import Row
@@ -147,6 +148,9 @@ class _Laps:
             self.mark()
         self._num_proposed += 1
         return self._source.propose(claim)
+
+    def one_history(self) -> AbstractContextManager[None]:
+        return self._source.one_history()
 
     def mark(self) -> None:
         """Notes both clocks."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from optuna.distributions import BaseDistribution, check_distribution_compatibility, distribution_to_json
@@ -53,6 +54,7 @@ class OptunaView(BaseStorage):
             int, tuple[int, int]
         ] = {}  # fence and version of our trials as their cache has them
         self._places: dict[int, tuple[int, int]] = {}  # study and number by trial id
+        self._read: set[int] | None = None  # studies read since `reading_once` began; None outside of it
 
     def __reduce__(self) -> tuple[Callable[..., BaseStorage], tuple[Any, ...]]:
         # Another process opens the storage anew and holds other trials.
@@ -254,6 +256,24 @@ class OptunaView(BaseStorage):
 
     # The view's own
 
+    @contextmanager
+    def reading_once(self) -> Iterator[None]:
+        """Within it, each study is read from the ledger once: what others commit meanwhile is seen afterwards.
+
+        For many proposals at one moment. Our own trials are seen as we have set them, all the time.
+
+        Example:
+            >>> with store.optuna.reading_once():
+            ...     relative = [sampler.sample_relative(study, trial, space) for trial in begun]
+        """
+        with self._lock:
+            outer, self._read = self._read, set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._read = outer
+
     def _cache(self, study_id: int) -> StudyCache:
         if study_id not in self._caches:
             with _missing_is_key_error():
@@ -264,6 +284,24 @@ class OptunaView(BaseStorage):
     def _refreshed(self, study_id: int) -> StudyCache:
         """Returns the study's cache with everything in it that is committed now, and our drafts on top."""
         cache = self._cache(study_id)
+        touched = [  # few, of the thousands that a driver may hold
+            claim
+            for trial_id in self._held.touched
+            if (claim := self._held.claims[trial_id]).study_id == study_id
+        ]
+        is_read = self._read is not None and study_id in self._read
+        if not is_read or any(cache.by_number(claim.number) is None for claim in touched):
+            self._read_news(study_id, cache)
+        if self._read is not None:
+            self._read.add(study_id)
+        for claim in touched:
+            if (own := self._own(claim.trial_id)) is not None:
+                cache.put(own)
+                self._held.touched.discard(claim.trial_id)
+        return cache
+
+    def _read_news(self, study_id: int, cache: StudyCache) -> None:
+        """Puts what was committed since the last reading into the cache."""
         news = self._store.database.read(
             lambda connection: optuna_rows.news(connection, study_id, cache.revision, cache.parameters)
         )
@@ -277,12 +315,6 @@ class OptunaView(BaseStorage):
             own = self._own(row.id)
             cache.put(cache.frozen(row, news.intermediate.get(row.id, {})) if own is None else own)
         cache.revision = news.revision
-        for trial_id in list(self._held.touched):  # few, of the thousands that a driver may hold
-            claim = self._held.claims[trial_id]
-            if claim.study_id == study_id and (own := self._own(trial_id)) is not None:
-                cache.put(own)
-                self._held.touched.discard(trial_id)
-        return cache
 
     def _let_go(self, row: Row[*tuple[Any, ...]]) -> None:
         """Forgets a trial that the ledger no longer counts as ours."""

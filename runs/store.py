@@ -335,7 +335,13 @@ class Store(StageVerbs):
 
     def cached(self, key: EvaluationKey) -> Evaluation | None:
         """Returns the stored measurement of exactly this key, from whichever study."""
-        return self.database.read(lambda connection: trials.cached(connection, key))
+        return self.cached_all([key]).get(key)
+
+    def cached_all(self, keys: Sequence[EvaluationKey]) -> dict[EvaluationKey, Evaluation]:
+        """Returns the stored measurements of those of the keys that have one, from whichever study."""
+        if not keys:
+            return {}
+        return self.database.read(lambda connection: trials.cached(connection, keys))
 
     def architecture(self, digest: str) -> str | None:
         """Returns the canonical JSON of an architecture by its digest."""

@@ -67,9 +67,13 @@ def attempts_of(connection: Connection, trial_ids: Sequence[int]) -> list[Attemp
     ]
 
 
-def cached(connection: Connection, key: EvaluationKey) -> Evaluation | None:
-    row = connection.execute(_CACHED, {"the_hash": key.hash}).one_or_none()
-    return None if row is None else Evaluation(key, load(row.metrics), row.seconds, row.trial_id, row.weights)
+def cached(connection: Connection, keys: Sequence[EvaluationKey]) -> dict[EvaluationKey, Evaluation]:
+    by_hash = {key.hash: key for key in keys}
+    found = {}
+    for row in connection.execute(_CACHED, {"the_hashes": list(by_hash)}):
+        key = by_hash[row.hash]
+        found[key] = Evaluation(key, load(row.metrics), row.seconds, row.trial_id, row.weights)
+    return found
 
 
 def document(connection: Connection, digest: str) -> str | None:
@@ -121,7 +125,7 @@ _SELECT = sa.select(
 _OF_STUDY = _SELECT.where(
     trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after")
 )
-_CACHED = sa.select(evaluation).where(evaluation.c.hash == sa.bindparam("the_hash"))
+_CACHED = sa.select(evaluation).where(evaluation.c.hash.in_(sa.bindparam("the_hashes", expanding=True)))
 _BY_NUMBERS = _SELECT.where(
     trial.c.study_id == sa.bindparam("the_study"),
     trial.c.number.in_(sa.bindparam("the_numbers", expanding=True)),

@@ -134,11 +134,7 @@ class Driver:
             claims = self._claims(min(num_free, MAX_BEGUN))
             if not claims:
                 return
-            for claim in claims:
-                try:
-                    self._place(claim)
-                except ClaimLost as loss:  # we stood still for too long; whoever has it now goes on
-                    logger.warning("%s", loss)
+            self._place(claims)
             self._flush()
             self._beat()
 
@@ -195,38 +191,46 @@ class Driver:
         claims += [start.claim for running in self._running.values() for start in running.followers]
         return claims
 
-    def _place(self, claim: Claim) -> None:
-        """Decides what becomes of a claimed trial: refused, reused, joined to a running one, or trained."""
-        proposal = self._source.propose(claim)
-        recipe = proposal.recipe or self._rules.recipe
-        key = evaluation_key(proposal, self._rules.fingerprint, recipe)
-        start = Start(
-            claim=claim,
-            key=key,
-            architecture=proposal.architecture.to_json(),
-            costs=self._rules.costs(proposal.architecture),
-            choices=proposal.choices,
-        )
-        self._num_barren += 1
-        refused = outcomes.infeasible(start, self._rules.reward)
-        if refused is not None:
-            self._outcomes.append(refused)
-        elif (known := self._known(key, start)) is not None:
-            self._outcomes.append(known)
-        elif key.hash in self._running:
-            self._running[key.hash].followers.append(start)
-        else:
-            self._num_barren = 0
-            self._starts.append(start)
-            self._running[key.hash] = _Running(claim, proposal, key, start.costs)
+    def _place(self, claims: Sequence[Claim]) -> None:
+        """Decides what becomes of claimed trials: refused, reused, joined to a running one, or trained."""
+        work = self._proposed(claims)
+        evaluations = self._store.cached_all([key for _, key, _ in work])
+        for proposal, key, start in work:
+            self._num_barren += 1
+            refused = outcomes.infeasible(start, self._rules.reward)
+            if refused is not None:
+                self._outcomes.append(refused)
+            elif (evaluation := evaluations.get(key)) is not None:
+                self._outcomes.append(outcomes.reused(start, evaluation, self._rules))
+            elif (earlier := self._history.without_result(key.hash)) is not None:
+                self._outcomes.append(outcomes.repeated(start, earlier))
+            elif key.hash in self._running:
+                self._running[key.hash].followers.append(start)
+            else:
+                self._num_barren = 0
+                self._starts.append(start)
+                self._running[key.hash] = _Running(start.claim, proposal, key, start.costs)
 
-    def _known(self, key: EvaluationKey, start: Start) -> Outcome | None:
-        """Returns the outcome of a trial whose work was done before, with a result or without."""
-        evaluation = self._store.cached(key)
-        if evaluation is not None:
-            return outcomes.reused(start, evaluation, self._rules)
-        earlier = self._history.without_result(key.hash)
-        return None if earlier is None else outcomes.repeated(start, earlier)
+    def _proposed(self, claims: Sequence[Claim]) -> list[tuple[Proposal, EvaluationKey, Start]]:
+        """Returns the work of claimed trials, all proposed from one reading of the history."""
+        work = []
+        with self._source.one_history():
+            for claim in claims:
+                try:
+                    proposal = self._source.propose(claim)
+                except ClaimLost as loss:  # we stood still for too long; whoever has it now goes on
+                    logger.warning("%s", loss)
+                    continue
+                key = evaluation_key(proposal, self._rules.fingerprint, proposal.recipe or self._rules.recipe)
+                start = Start(
+                    claim=claim,
+                    key=key,
+                    architecture=proposal.architecture.to_json(),
+                    costs=self._rules.costs(proposal.architecture),
+                    choices=proposal.choices,
+                )
+                work.append((proposal, key, start))
+        return work
 
     def _absorb(self, event: Event) -> None:
         running = self._running.get(event.key)

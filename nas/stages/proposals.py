@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,6 +57,10 @@ class Source(Protocol):
         """Returns the work of the claimed trial. Raises ClaimLost when another driver has it by now."""
         ...
 
+    def one_history(self) -> AbstractContextManager[None]:
+        """Within it, all proposals rest on the trials that had ended at its beginning, which are read once."""
+        ...
+
 
 class SampledSource:
     """Trials that an Optuna sampler proposes from a space.
@@ -94,6 +99,9 @@ class SampledSource:
             architecture, self._fidelity, training_seed(self._seed, architecture.digest, self._fidelity)
         )
 
+    def one_history(self) -> AbstractContextManager[None]:
+        return self._storage.reading_once()
+
     def _asked(self, trial_id: int) -> Mapping[str, Value]:
         """Does what `Study.ask` and 42 `Trial.suggest_categorical` do, for a trial that has its number already."""
         study = copy.copy(self._study)  # a Study keeps the trials that it has once seen; a copy has seen none
@@ -127,6 +135,9 @@ class ListedSource:
 
     def propose(self, claim: Claim) -> Proposal:
         return self._items[claim.number]
+
+    def one_history(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 def training_seed(seed: int, digest: str, fidelity: Fidelity, *, repeat: int = 0) -> int:

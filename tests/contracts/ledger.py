@@ -127,6 +127,7 @@ class LedgerContract:
         assert found.weights == "f" * 64
         assert store.cached(key(seed=1)) is None
         assert store.cached(replace(key(), recipe="other")) is None
+        assert store.cached_all([key(seed=1), key()]) == {key(): found} and store.cached_all([]) == {}
 
     def test_a_reused_result_costs_nothing_and_is_marked(self, store: Store, study: StudyRecord) -> None:
         first, second = store.begin(study.id, 2)

@@ -247,3 +247,25 @@ def test_the_same_seed_proposes_the_same_here_and_in_memory(store: Store) -> Non
         return [trial.params for trial in study.trials]
 
     assert proposals(store.optuna) == proposals(None)
+
+
+def test_what_is_read_once_shows_our_own_trials_at_once_and_others_afterwards(
+    store: Store, other: Store
+) -> None:
+    ours = optuna.create_study(study_name="shared", storage=store.optuna)
+    theirs = optuna.load_study(study_name="shared", storage=other.optuna)
+
+    def numbers() -> list[int]:
+        return [trial.number for trial in store.optuna.get_all_trials(ours._study_id)]
+
+    with store.optuna.reading_once():
+        assert numbers() == []
+        theirs.tell(theirs.ask(), 1.0)
+        assert numbers() == []
+        own = ours.ask()
+        own.suggest_float("x", 0, 1)
+        assert numbers() == [0, 1], "a trial of ours stands behind those that came before it"
+        assert store.optuna.get_all_trials(ours._study_id)[1].params == own.params
+        theirs.tell(theirs.ask(), 2.0)
+        assert numbers() == [0, 1]
+    assert numbers() == [0, 1, 2]
