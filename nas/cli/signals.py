@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from nas.cli.exits import Exit
+from nas.cli.exits import CommandError, Exit
 from nas.cli.printing import Printer
 
 _CODES = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
@@ -29,10 +29,14 @@ class Interruption:
 def interruptible(printer: Printer, resume: str) -> Iterator[Interruption]:
     """Turns the first SIGINT or SIGTERM into an `Interruption` and lets the second one kill.
 
+    Where the workers' cluster is lost, the sentence ends with the command that goes on.
+
     Args:
         printer: says what was understood.
         resume: the command that goes on where this one stops.
     """
+    from nas.execution.errors import ClusterLost
+
     interruption = Interruption()
 
     def handle(number: int, _: FrameType | None) -> None:
@@ -45,6 +49,8 @@ def interruptible(printer: Printer, resume: str) -> Iterator[Interruption]:
     earlier = {number: signal.signal(number, handle) for number in _CODES}
     try:
         yield interruption
+    except ClusterLost as error:
+        raise CommandError(f"{error}; go on with: {resume}", Exit(error.exit_code)) from error
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)

@@ -17,7 +17,7 @@ from nas.execution import local_ray
 from nas.execution.attempt import Attempt
 from nas.execution.backlog import Backlog
 from nas.execution.demands import Demands
-from nas.execution.errors import ExecutorError
+from nas.execution.errors import ClusterLost, ExecutorError
 from nas.execution.ray_slot import Slot, WorkerActor
 from nas.interfaces import Evaluator, Event, Failure, Task
 from runs import FailureClass
@@ -25,7 +25,9 @@ from runs import FailureClass
 MAX_FAILED_STARTS = 5  # in a row, over the whole pool, until a slot is given up
 START_TIMEOUT_S = 300.0  # for the first worker: a cluster may have to grow for it
 LONGEST_REST_S = 60.0  # between two starts in a slot
-FOLLOW_S = 5.0  # between two looks at the nodes of a cluster that the pool follows
+FOLLOW_S = 5.0  # between two looks at the cluster: whether its head answers, and which nodes it has
+# How long the head may be silent. Ray itself ends this process, without a word to us, when it was so for a minute.
+LOST_S = 20.0
 
 
 _ONE_CORE = Demands()
@@ -68,7 +70,8 @@ class RayExecutor:
         self._slots: list[Slot] = []
         self._failed_starts = 0
         self._demands, self._follows = demands, num_workers is None
-        self._looked_at = time.monotonic()
+        self._looked_at = self._heard_at = time.monotonic()
+        self._is_silent = False
         wanted = (num_workers or 1) * demands.num_processes
         self._owns_ray = local_ray.connect(
             address, num_cpus=wanted * demands.num_cpus, num_gpus=wanted * demands.num_gpus
@@ -93,8 +96,18 @@ class RayExecutor:
         self._dispatch()
 
     def events(self, timeout_s: float) -> Sequence[Event]:
-        """Lets every task that stands at a report go on, and returns what happened next."""
-        self._follow()
+        """Lets every task that stands at a report go on, and returns what happened next.
+
+        Raises:
+            ClusterLost: Ray's head has not answered for so long that it is taken for dead.
+        """
+        try:
+            return self._events(timeout_s)
+        except ConnectionError as error:  # of Ray's client, whose way to the cluster is cut
+            raise self._lost(str(error)) from error
+
+    def _events(self, timeout_s: float) -> Sequence[Event]:
+        self._look()
         give_up_at = time.monotonic() + (timeout_s if self._backlog else 0.0)
         for slot in self._slots:
             if slot.attempt is not None and slot.attempt.is_paused:
@@ -132,11 +145,31 @@ class RayExecutor:
                 " ask for less, or name a cluster's address"
             )
 
+    def _look(self) -> None:
+        """Asks now and then whether the head answers: calls into a Ray without one wait, or end the process."""
+        now = time.monotonic()
+        if now - self._looked_at < (min(1.0, FOLLOW_S) if self._is_silent else FOLLOW_S):
+            return
+        self._looked_at = now
+        self._is_silent = not local_ray.head_answers()
+        if not self._is_silent:
+            self._heard_at = now
+            self._follow()
+        elif now - self._heard_at > LOST_S:
+            raise self._lost(f"no answer for {now - self._heard_at:.0f} s")
+
+    def _lost(self, reason: str) -> ClusterLost:
+        """Lets go of workers that can be reached no more: they end with their nodes."""
+        self._slots = []
+        return ClusterLost(
+            f"the Ray cluster must answer while it is used, got {reason.strip() or 'a cut connection'};"
+            " what was training goes on from its checkpoints once a cluster runs again"
+        )
+
     def _follow(self) -> None:
         """Adds slots when nodes have joined. Those of nodes that have left stay, and wait for others."""
-        if not self._follows or time.monotonic() - self._looked_at < FOLLOW_S:
+        if not self._follows:
             return
-        self._looked_at = time.monotonic()
         self._slots += [Slot(self._spawn) for _ in range(self._room() - len(self._slots))]
 
     def _happened(self, timeout_s: float) -> list[Event]:
@@ -150,7 +183,7 @@ class RayExecutor:
                 self._note_start(slot)
             else:
                 events.append(slot.event())
-        for slot in self._slots:
+        for slot in [] if self._is_silent else self._slots:
             slot.restart_when_due()
             overdue = slot.overdue()
             if overdue is not None:

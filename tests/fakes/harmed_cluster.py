@@ -34,13 +34,14 @@ class HarmedCluster:
         self._nodes: list[Any] = [self._cluster.add_node(num_cpus=1) for _ in range(2)]
         self._harm: Callable[[], None] | None = getattr(self, f"_{harm}") if harm else None
         self._most_slots = 0
+        self._is_gone = False
 
     def executor(self, evaluator: Evaluator) -> Executor:
         """Opens a pool that follows the cluster."""
         for module in ("tests.fakes.ledger_driver", "__main__", "tests.fakes.histories"):
             if module in sys.modules:
                 cloudpickle.register_pickle_by_value(sys.modules[module])
-        ray_pool.FOLLOW_S = 0.5
+        ray_pool.FOLLOW_S, ray_pool.LOST_S = 0.5, 3.0
         self._executor = open_executor("ray", evaluator, num_workers=None, address=self._cluster.address)
         return self._executor
 
@@ -56,6 +57,10 @@ class HarmedCluster:
     def close(self) -> None:
         """Ends the cluster."""
         say("info", "slots", most=self._most_slots)
+        if self._is_gone:  # a farewell would wait for it
+            for node in [self._cluster.head_node, *self._nodes]:
+                node.kill_all_processes(check_alive=False, allow_graceful=False)
+            return
         ray.shutdown()
         self._cluster.shutdown()
 
@@ -72,6 +77,7 @@ class HarmedCluster:
         os.kill(process.process.pid, signal.SIGKILL)
 
     def _kill_everything(self) -> None:
+        self._is_gone = True
         for node in [self._cluster.head_node, *self._nodes]:
             for kind in ("gcs_server", "raylet"):
                 for process in node.all_processes.get(kind, []):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runs import FailureClass, open_store
-from tests.fakes.drivers import Driver, driving, heal
+from runs import FailureClass, TrialState, open_store
+from tests.fakes.drivers import driving, heal
 from tests.fakes.ledger_driver import held_pid
 from tests.fakes.processes import wait_until
 
@@ -61,10 +61,16 @@ def test_a_pool_grows_with_its_cluster(tmp_path: Path) -> None:
     heal(url, 24, [driver.history], artifacts=artifacts)
 
 
-@pytest.mark.long_faults  # Ray itself waits a minute for its head before it gives up
-def test_when_all_of_ray_dies_the_driver_ends_and_the_ledger_gives_everything_back(tmp_path: Path) -> None:
+def test_when_all_of_ray_dies_the_driver_ends_with_its_code_and_gives_everything_back(tmp_path: Path) -> None:
+    """Ray itself would end the process after a minute, with code 1 and a C++ log line."""
     url, artifacts = searched(tmp_path)
     with driving(url, 30, artifacts=artifacts, cluster=True, harm="kill_everything", seconds=0.3) as driver:
         driver.wait_for("harmed", "info")
-        assert driver.end() != 0, "no worker is left to end it well"
+        assert driver.end() == 5, driver.errors
+        [told] = driver.history.said("ClusterLost", "fail")
+        assert "must answer" in told["message"] and "Traceback" not in driver.errors
+    with open_store(url) as store:
+        counts = store.spent(store.study("s").id).counts
+        assert counts[TrialState.RUNNING] == counts[TrialState.LEASED] == 0, "all is given back"
+        assert counts[TrialState.QUEUED] > 0
     heal(url, 30, [driver.history], artifacts=artifacts)
