@@ -95,8 +95,8 @@ def learning_curves(curves: Sequence[Curve], metric: str) -> Draw:
     def draw(axes: Axes) -> None:
         for curve in curves:
             pruned = curve.state is TrialState.PRUNED
-            style = {"color": YELLOW if pruned else BLUE, "alpha": 0.5, "linestyle": ":" if pruned else "-"}
-            axes.plot(curve.steps, curve.values, linewidth=1, **style)  # type: ignore[arg-type]  # mixed keywords
+            colour, line = (YELLOW, ":") if pruned else (BLUE, "-")
+            axes.plot(curve.steps, curve.values, linewidth=1, alpha=0.5, color=colour, linestyle=line)
         axes.set(xlabel="Epoch", ylabel=metric.capitalize())
 
     return draw

@@ -29,10 +29,8 @@ def test_a_network_differs_from_itself_in_nothing() -> None:
 def test_a_changed_stage_is_marked_and_a_missing_one_too() -> None:
     network = reference(NAMES[0])
     stages = (dataclasses.replace(network.stages[0], repeats=3), *network.stages[1:-1])
-    pairs = {
-        (pair.left or pair.right).name: pair
-        for pair in comparison(network, dataclasses.replace(network, stages=stages))
-    }  # type: ignore[union-attr]
+    found = comparison(network, dataclasses.replace(network, stages=stages))
+    pairs = {row.name: pair for pair in found for row in (pair.left, pair.right) if row is not None}
     assert "repeats" in pairs["stage 1"].different
     assert pairs[f"stage {len(network.stages)}"].right is None
 

@@ -31,7 +31,7 @@ def test_what_a_kind_leaves_open_is_as_in_the_search() -> None:
 
 @pytest.mark.parametrize("kind", ["soft", "hard", "absolute", "pareto"])
 def test_a_study_s_reward_is_read_from_its_settings(kind: str) -> None:
-    settings = SearchSettings(reward=kind, target=2e6, cost="params")  # type: ignore[arg-type]
+    settings = SearchSettings.model_validate({"reward": kind, "target": 2e6, "cost": "params"})
     reward = settings.make_reward()
     found = weighing({"search": settings.model_dump()})
     assert found is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -89,8 +91,8 @@ def test_throughput_counts_every_trial_that_ended_once() -> None:
     assert progress.throughput(Table()) is None
 
 
-def run(stage: str, status: str, **changes: object) -> RunRecord:
-    base = {
+def run(stage: str, status: str, **changes: Any) -> RunRecord:
+    base: dict[str, Any] = {
         "id": "x",
         "study_id": 1,
         "stage": stage,
@@ -100,7 +102,7 @@ def run(stage: str, status: str, **changes: object) -> RunRecord:
         "owner": "o",
     }
     base |= {"host": "h", "pid": 1, "lease_until": 100.0, "started": 0.0, "ended": None, "code_version": "1"}
-    return RunRecord(**(base | changes))  # type: ignore[arg-type]
+    return RunRecord(**(base | changes))
 
 
 def test_the_newest_run_says_how_far_a_stage_came() -> None:
@@ -131,9 +133,9 @@ def test_few_trials_say_nothing_about_choices() -> None:
 
 
 def attempt(
-    trial_id: int, started: float, ended: float | None, host: str = "h", **changes: object
+    trial_id: int, started: float, ended: float | None, host: str = "h", **changes: Any
 ) -> AttemptRecord:
-    base = {
+    base: dict[str, Any] = {
         "id": str(trial_id),
         "trial_id": trial_id,
         "fence": 1,
@@ -150,7 +152,7 @@ def attempt(
         "traceback": "",
         "code_version": "",
     }
-    return AttemptRecord(**(base | changes))  # type: ignore[arg-type]
+    return AttemptRecord(**(base | changes))
 
 
 def test_attempts_at_once_lie_in_lanes_of_their_host() -> None:

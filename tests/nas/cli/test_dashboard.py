@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
 
 from nas.cli import main
 from tests.fakes.ledgers import write_ledger
+
+PATIENCE_S = 120.0
 
 
 @pytest.fixture
@@ -35,21 +38,29 @@ def ran(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 def test_the_dashboard_prints_its_address_once_and_asks_for_the_token(url: str) -> None:
     command = [sys.executable, "-m", "nas", "dashboard", "--storage", url, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
-        assert program.stdout is not None and program.stderr is not None
-        address = program.stdout.readline().strip()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
+    ) as program:
         try:
+            assert program.stdout is not None
+            assert select.select([program.stdout], [], [], PATIENCE_S)[0], "no address was printed"
+            address = program.stdout.readline().strip()
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}", address)
-            with urllib.request.urlopen(address) as answer:
+            with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
                 assert "HttpOnly" in answer.headers["Set-Cookie"]
             with pytest.raises(urllib.error.HTTPError, match="401"):
-                urllib.request.urlopen(address.partition("?")[0])
-        finally:
+                urllib.request.urlopen(address.partition("?")[0], timeout=PATIENCE_S)
             program.send_signal(signal.SIGINT)
-            said = program.stderr.read()
-        token = address.partition("token=")[2]
-        assert token not in said
+            _, said = program.communicate(timeout=PATIENCE_S)
+        finally:
+            program.kill()  # nothing where it has ended
+    assert address.partition("token=")[2] not in said
     assert program.returncode == 0
+
+
+def heed_ctrl_c() -> None:
+    """Lets a program be interrupted: one that a shell began in the background would ignore it for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_public_address_needs_a_token_and_a_name_of_ones_own(
