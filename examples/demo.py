@@ -59,7 +59,7 @@ def main() -> None:
         title=f"the same recipe, {report.grow.epochs} epochs, unseen test images",
     )
     printer.data(MODEST)
-    printer.data("files:    " + "\n          ".join(str(path) for path in report.files))
+    printer.data("exports:  " + "\n          ".join(str(folder) for folder in report.exports))
     printer.data(
         "further:  nas status demo --storage sqlite:///demo-out/nas.db\n"
         "          nas fit demo --storage sqlite:///demo-out/nas.db --budget 48\n"

@@ -1,17 +1,22 @@
 """All stages, one after another: search, fit, grow, export. Run again, it goes on at whatever stage it was in.
 
-Nothing is remembered here: each stage finds in the ledger what it has done.
+Nothing is remembered here: each stage finds in the ledger what it has done, and an export in its folder.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from nas.exporting.card import CARD_JSON, ORIGIN
+from nas.exporting.errors import ExportError
+from nas.exporting.folder import read_manifest, require_unchanged
+from nas.exporting.formats import FORMATS, chosen
+from nas.exporting.packaging import Wanted, export
+from nas.exporting.subjects import Subject, subject_of_trial
 from nas.flags import FLAGS
 from nas.interfaces import Evaluator
 from nas.settings import Settings
@@ -22,12 +27,11 @@ from nas.stages.names import GROW
 from nas.stages.preparation import restored_settings, storage_url, study_name
 from nas.stages.rules import Ending
 from nas.stages.search import SearchReport, report, resume, search
-from nas.study import Candidate, Study
 from runs import StudyRecord, open_store
-from search_space.export import python_source
 
 PIPELINE = "pipeline"  # key of a study's settings: the sign that it is run through all stages, and where it exports to
 DEFAULT_OUT = Path("export")
+DEFAULT_FORMATS = ("json", "python", "safetensors")
 _LIMITS = ("trials", "hours", "device_hours")
 # What may change while a study goes on, as for `nas resume`; the tables of fit and grow may change too.
 _CHANGEABLE = tuple(
@@ -35,6 +39,19 @@ _CHANGEABLE = tuple(
     for flag in FLAGS
     if flag.group in ("Budget", "Where") and flag.name not in ("study", "storage", "artifacts")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Exports:
+    """Where members are exported to, and how, as far as that is said."""
+
+    out: Path | None
+    formats: tuple[str, ...]
+
+    def or_noted(self, notes: Mapping[str, Any]) -> _Exports:
+        """Returns what is said, and where nothing is, what was noted when the study began."""
+        out = self.out or Path(notes.get("out", DEFAULT_OUT))
+        return _Exports(out, self.formats or tuple(notes.get("formats", DEFAULT_FORMATS)))
 
 
 class _Places(TypedDict):
@@ -50,7 +67,7 @@ class RunReport:
         study: its name.
         ending: of the last stage that was at work; `stopped` can be gone on with.
         search, fit, grow: what the stages report.
-        files: what was exported.
+        exports: a folder for each member, written and verified by `nas.exporting`.
     """
 
     study: str
@@ -58,20 +75,21 @@ class RunReport:
     search: SearchReport
     fit: FitReport | None = None
     grow: GrowReport | None = None
-    files: tuple[Path, ...] = ()
+    exports: tuple[Path, ...] = ()
 
     @property
     def stage(self) -> str:
         """Returns the stage that was reached."""
         if self.fit is None:
             return "search"
-        return "fit" if self.grow is None else "grow" if not self.files else "export"
+        return "fit" if self.grow is None else "grow" if not self.exports else "export"
 
 
 def run(
     settings: Settings,
     *,
     out: Path | None = None,
+    formats: Sequence[str] = (),
     watch: Watch | None = None,
     evaluator: Evaluator | None = None,
 ) -> RunReport:
@@ -82,16 +100,23 @@ def run(
 
     Args:
         settings: of all stages.
-        out: folder for the members' files; None is `export`, or where the study was exported to before.
+        out: folder for the members' exports; None is `export`, or where the study was exported to before.
+        formats: words of `nas.exporting.formats.FORMATS`; none are those of before, or `DEFAULT_FORMATS`.
         watch: is told plans and progress, and may ask to stop.
         evaluator: measures networks; None trains them.
+
+    Raises:
+        ExportError: a format is unknown, or its packages are missing.
 
     Example:
         >>> run(load_settings("nas.toml")).grow.members[0].accuracies
     """
     watch = watch or Watch()
-    searched = _searched(settings, {PIPELINE: {"out": str(out or DEFAULT_OUT)}}, watch, evaluator)
-    return _go_on(searched, settings, out, watch, evaluator)
+    wanted = _Exports(out, tuple(formats))
+    chosen(wanted.formats, trained=True, name="a member")
+    notes = {"out": str(out or DEFAULT_OUT), "formats": list(formats or DEFAULT_FORMATS)}
+    searched = _searched(settings, {PIPELINE: notes}, watch, evaluator)
+    return _go_on(searched, settings, wanted, watch, evaluator)
 
 
 def settings_of_run(study: StudyRecord) -> Settings | None:
@@ -125,7 +150,7 @@ def _searched(
 def _go_on(
     searched: SearchReport,
     settings: Settings,
-    out: Path | None,
+    wanted: _Exports,
     watch: Watch,
     evaluator: Evaluator | None,
 ) -> RunReport:
@@ -144,13 +169,12 @@ def _go_on(
     grown = grow(name, changes=changes, watch=watch, evaluator=evaluator, **places)
     if grown.ending.kind in ("stopped", "failures"):
         return RunReport(name, grown.ending, searched, found, grown)
-    if out is None:
-        with open_store(storage_url(settings), artifacts=settings.search.artifacts) as store:
-            noted = store.study(name).settings.get(PIPELINE, {})
-        out = Path(noted.get("out", DEFAULT_OUT))
-    family = Study(f"{name}.{GROW}", **places)
-    networks = [family.candidate(one.trials[0]) for one in grown.members if one.trials]
-    return RunReport(name, grown.ending, searched, found, grown, tuple(_exported(networks, out)))
+    with open_store(storage_url(settings), artifacts=settings.search.artifacts) as store:
+        wanted = wanted.or_noted(store.study(name).settings.get(PIPELINE, {}))
+    trials = [one.trials[0] for one in grown.members if one.trials]
+    members = [subject_of_trial(f"{name}.{GROW}", trial, **places) for trial in trials]
+    folders = tuple(_exported(member, wanted, watch) for member in members)
+    return RunReport(name, grown.ending, searched, found, grown, folders)
 
 
 def _changed(stored: Settings, given: Settings) -> Settings:
@@ -160,20 +184,24 @@ def _changed(stored: Settings, given: Settings) -> Settings:
     return stored.model_copy(update={"search": search, "fit": given.fit, "grow": given.grow})
 
 
-def _exported(networks: Sequence[Candidate], out: Path) -> Iterator[Path]:
-    """Writes each network's JSON, weights and Python module; yields their paths."""
-    out.mkdir(parents=True, exist_ok=True)
-    for network in networks:
-        stem = re.sub(r"\W+", "_", f"{network.study}_{network.number}", flags=re.ASCII)
-        contents = {
-            ".json": network.architecture.to_json().encode() + b"\n",
-            ".py": python_source(network.architecture).encode(),
-        }
-        if network.weights is not None:
-            contents[".safetensors"] = network.weights
-        for suffix, content in contents.items():
-            path = out / f"{stem}{suffix}"
-            partial = path.with_name(f".{path.name}.{os.getpid()}")
-            partial.write_bytes(content)
-            os.replace(partial, path)
-            yield path
+def _exported(member: Subject, wanted: _Exports, watch: Watch) -> Path:
+    """Returns the folder of a member's export, which is written unless the very same is there."""
+    folder = (wanted.out or DEFAULT_OUT) / member.name
+    words = tuple(one for one in wanted.formats if member.weights or not FORMATS[one].needs_weights)
+    if not _is_there(member, words, folder):
+        watch.plan(f"export  {folder}")
+        export(member, Wanted(words), folder, force=True)
+    return folder
+
+
+def _is_there(member: Subject, formats: Sequence[str], folder: Path) -> bool:
+    """Returns whether a folder holds these formats of this very training, and no file has changed."""
+    try:
+        manifest = read_manifest(folder)
+        require_unchanged(folder, manifest.files)
+        card = json.loads((folder / CARD_JSON).read_bytes())
+        origin, written = card["origin"], card["formats"]
+    except (ExportError, OSError, ValueError, KeyError):
+        return False
+    same = all(origin.get(key) == member.lineage.get(key) for key in ORIGIN)
+    return same and set(formats) <= set(written)

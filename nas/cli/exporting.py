@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.architectures import load_architecture
-from nas.cli.exits import CommandError
+from nas.cli.exits import CommandError, Exit
 from nas.cli.session import STORAGE, Session, number, verb
 from nas.flags import FLAGS
 
@@ -40,7 +40,7 @@ def export(
         list[str],
         typer.Argument(
             metavar="STUDY|TRIAL|FILE|NAME...",
-            help="A study stands for its best trial; several networks become a committee.",
+            help="A study stands for its best trial, STUDY/all for all; several networks become a committee.",
         ),
     ],
     to: Annotated[
@@ -75,6 +75,7 @@ def export(
     from nas.exporting.packaging import Wanted
     from nas.exporting.packaging import export as write
 
+    what = [name for text in what for name in _members(session, text)]
     wanted = Wanted(_words("format", to), _words("variant", variants, may_be_none=True), max_drop)
     if len(what) > 1:
         folder = out or Path("export") / "committee"
@@ -131,6 +132,22 @@ def _committee(
         NEVER if threshold is None else threshold, "arithmetic" if mean == "arithmetic" else "geometric"
     )
     return export_committee(subjects, how, wanted, folder, force=force, watch=session.printer.message)
+
+
+def _members(session: Session, text: str) -> list[str]:
+    """Returns STUDY/all as the names of its trained networks; anything else as it is."""
+    name, _, last = text.rpartition("/")
+    if last != "all" or not name or Path(text).exists():
+        return [text]
+    with session.store() as store:
+        trials = store.trials(session.study(store, name).id)
+    found = [f"{name}/{one.number}" for one in trials if one.weights is not None]
+    if not found:
+        raise CommandError(
+            f"a family must have trained networks, got none in {name!r}; `nas trials {name}` lists them",
+            Exit.NOT_FOUND,
+        )
+    return found
 
 
 def find_subject(session: Session, text: str, *, weights: Path | None = None) -> Subject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from nas.settings import Settings
 
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="For the members' files; by default export.")
+    Path | None, typer.Option("--out", metavar="DIR", help="For a folder of each member; by default export.")
+]
+
+To = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="FORMATS",
+        help="Of the members, as for `nas export`; by default json,python,safetensors.",
+    ),
 ]
 
 
@@ -35,10 +45,11 @@ def run(
         Path | None, typer.Argument(metavar="[nas.toml]", help="Settings; like --config.")
     ] = None,
     out: Out = None,
+    to: To = "",
 ) -> None:
     """Search, fit, grow and export in one go; run again, it goes on where it stopped."""
     found = session.configuration(file)  # a wrong setting is told before the libraries' seconds of loading
-    run_through(session, found.settings, out)
+    run_through(session, found.settings, out, tuple(filter(None, map(str.strip, to.split(",")))))
 
 
 def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY")]) -> None:
@@ -64,14 +75,14 @@ def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY
     )
 
 
-def run_through(session: Session, settings: Settings, out: Path | None) -> None:
+def run_through(session: Session, settings: Settings, out: Path | None, formats: Sequence[str] = ()) -> None:
     """Runs all stages of a study and prints what they found."""
     from nas import pipeline
     from nas.stages.preparation import study_name
 
     again = searching.resume_command(session, study_name(settings))
     with running(session, again) as (watch, interruption):
-        report = pipeline.run(settings, out=out, watch=watch)
+        report = pipeline.run(settings, out=out, formats=formats, watch=watch)
     view = run_view(report)
     if session.json:
         session.printer.json(view)
@@ -90,7 +101,10 @@ def run_view(report: RunReport) -> dict[str, Any]:
         "search": searching.report_view(report.search),
         "fit": fit_view(report.fit) if report.fit else None,
         "grow": grow_view(report.grow) if report.grow else None,
-        "files": [str(path) for path in report.files],
+        "exports": [str(folder) for folder in report.exports],
+        "files": [
+            str(path) for folder in report.exports for path in sorted(folder.rglob("*")) if path.is_file()
+        ],
     }
 
 
@@ -101,5 +115,5 @@ def _print(session: Session, view: dict[str, Any]) -> None:
         print_fit(session, view["fit"])
     if view["grow"]:
         print_grow(session, view["grow"])
-    for path in view["files"]:
-        session.printer.data(path)
+    for folder in view["exports"]:
+        session.printer.data(folder)

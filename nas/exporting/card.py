@@ -23,6 +23,8 @@ from search_space import cost
 
 CARD, CARD_JSON, HUB_CARD = "README.md", "card.json", "hf/README.md"
 MACS = "multiply-adds of convolutions and linear layers for one image, the papers' FLOPs; nothing else counts"
+# What is told of the training that gave the weights (their sha256).
+ORIGIN = ("study", "trial", "runs", "space", "study_seed", "seed", "started", "ended", "host", "weights")
 _PLACES = ("Where", "Budget")  # groups of flags that do not change what a training gives
 
 
@@ -42,7 +44,7 @@ def card_files(
         checks: how each export compares with it.
         formats: that were written.
     """
-    card = model_card(subject, network, dataset, checks)
+    card = model_card(subject, network, dataset, checks) | {"formats": list(formats)}
     text = markdown(card)
     files = {CARD_JSON: (json.dumps(card, indent=2) + "\n").encode(), CARD: text.encode()}
     return files | ({HUB_CARD: (hub_header(card) + text).encode()} if "hf" in formats else {})
@@ -63,10 +65,7 @@ def model_card(
             "preprocessing": network.preprocessing.to_dict() if network.preprocessing else None,
         },
         "num_classes": network.architecture.num_classes,
-        "origin": {
-            key: lineage.get(key)
-            for key in ("study", "trial", "runs", "space", "study_seed", "seed", "started", "ended", "host")
-        },
+        "origin": {key: lineage.get(key) for key in ORIGIN},
         "data": _data(subject, dataset),
         "training": {key: lineage.get(key) for key in ("recipe", "fidelity", "seconds")},
         "accuracy": _accuracies(lineage, dataset, checks),
@@ -141,7 +140,7 @@ def markdown(card: Mapping[str, Any]) -> str:
         {"seed": origin["seed"], "study seed": origin["study_seed"], **card["training"]}
     )
     if card["scaling"]:
-        text += ["", "## Scaling", "", *_nested(card["scaling"])]
+        text += ["", "## Scaling", "", *_scaling_lines(card["scaling"])]
     text += [
         "",
         "## Exports",
@@ -215,11 +214,14 @@ def _accuracy(split: str, value: float, count: int | None) -> dict[str, Any]:
 
 
 def _scaling(lineage: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Returns how the network was scaled, where it is a member of a family."""
-    choices = lineage.get("choices") or {}
-    keys = ("rule", "size", "fit", "depth", "width", "resolution")
-    scaled = {key: choices[key] for key in keys if key in choices}
-    return scaled | {"forecast": lineage.get("forecast")} if "rule" in scaled else None
+    """Returns how a member of a family was grown, and its accuracy as forecast and as observed."""
+    if not lineage.get("scaling"):
+        return None
+    told = dict(lineage["scaling"])
+    expected, observed = told["expected"], (lineage.get("metrics") or {}).get("accuracy")
+    is_known = expected is not None and observed is not None
+    inside = expected["low"] <= observed <= expected["high"] if is_known else None
+    return told | {"observed": observed, "inside": inside}
 
 
 def _text(flag: Flag, value: Any) -> str:
@@ -261,6 +263,34 @@ def _data_lines(data: Mapping[str, Any]) -> list[str]:
         f"- fingerprint `{data['fingerprint']}`",
         f"- {_cell(settings)}",
     ]
+
+
+def _scaling_lines(scaling: Mapping[str, Any]) -> list[str]:
+    factors = ", ".join(
+        f"{name} {scaling[name]:.4g}" for name in ("depth", "width", "resolution") if scaling.get(name)
+    )
+    lines = [
+        f"- rule {_cell(str(scaling['rule']))}, {_cell(str(scaling['size']))}: {factors} times the baseline",
+        f"- {_cell(scaling['equation'])}",
+    ]
+    lines += [
+        f"- {_cell(one['name'])} {one['value']:.3f} (95 %: {_bound(one['low'])} to {_bound(one['high'])})"
+        for one in scaling["parameters"]
+    ]
+    lines += [f"- {_cell(scaling['verdict'])}"] if scaling.get("verdict") else []
+    expected, observed = scaling["expected"], scaling["observed"]
+    if expected is None:
+        return [*lines, "- no accuracy was forecast"]
+    interval = f"{expected['low']:.4f} to {expected['high']:.4f}"
+    lines.append(f"- accuracy forecast before the training: {expected['accuracy']:.4f} (95 %: {interval})")
+    if observed is not None:
+        place = "inside" if scaling["inside"] else "outside"
+        lines.append(f"- accuracy observed: {observed:.4f}, {place} the interval")
+    return lines
+
+
+def _bound(value: float | None) -> str:
+    return "no bound" if value is None else f"{value:.3f}"
 
 
 def _export_rows(exports: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -14,10 +14,10 @@ import safetensors.torch
 from nas.exporting.errors import ExportError, NothingToExport
 from nas.exporting.network import Network
 from search_space import cost
+from search_space.export import python_source
 from search_space.export.drawing import dot, graphml
 from search_space.export.preprocessing import preprocessing_json
 from search_space.export.program import program_bytes
-from search_space.export.standalone import standalone_source
 from search_space.export.timm_folder import timm_files
 
 Files = dict[str, bytes]  # by path inside the folder
@@ -91,7 +91,7 @@ def require_packages(what: str, packages: Sequence[str]) -> None:
 
 def written_source(network: Network, *, fold: bool = False) -> bytes:
     """Returns the network's Python file."""
-    return standalone_source(
+    return python_source(
         network.architecture, preprocessing=network.preprocessing, notes=network.notes, fold=fold
     ).encode()
 

@@ -35,9 +35,9 @@ from nas.exporting.network import Network, network_of
 from nas.exporting.subjects import Subject
 from nas.exporting.variants import variants_of
 from search_space import Architecture
+from search_space.export import python_source
 from search_space.export.harmless import require_harmless
 from search_space.export.program import require_no_pickle
-from search_space.export.standalone import standalone_source
 
 REFERENCE = "reference.safetensors"  # inputs, and the source's scores
 MAX_REFERENCE_BYTES = 4 << 20
@@ -145,7 +145,7 @@ def verify(folder: Path, *, watch: Watch = lambda text: None) -> tuple[Check, ..
     stored = safetensors.numpy.load((folder / REFERENCE).read_bytes())
     spare = {}
     if manifest.architecture:
-        spare["network.py"] = standalone_source(Architecture.from_json(manifest.architecture)).encode()
+        spare["network.py"] = python_source(Architecture.from_json(manifest.architecture)).encode()
     checks = []
     for runnable in manifest.runnables:
         reason = _reason_not_to_run(folder, runnable)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nas.stages.preparation import restored_settings
 from nas.study import Study
 from runs import Store, StudyRecord, TrialRecord, open_store
 from runs.errors import StudyMissing
+from scaling_rules import RuleFit, named_rule
 from search_space import Architecture
 from search_space.export.preprocessing import Preprocessing
 
@@ -135,6 +137,7 @@ def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, 
         "recipe": _parsed(trial.recipe),
         "fidelity": _parsed(trial.fidelity),
         "choices": dict(trial.choices),
+        "scaling": _scaling(store, trial),
         "metrics": dict(trial.metrics),
         "costs": dict(trial.costs),
         "attributes": dict(trial.user_attrs),
@@ -146,6 +149,35 @@ def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, 
         "code_version": attempts[-1].code_version if attempts else None,
         "host": attempts[-1].host if attempts else None,
     }
+
+
+def _scaling(store: Store, trial: TrialRecord) -> dict[str, Any] | None:
+    """Returns how a member of a family was grown, and what was forecast of it; None for any other network."""
+    choices = trial.choices
+    if "rule" not in choices:
+        return None
+    told: dict[str, Any] = {
+        key: choices.get(key) for key in ("rule", "size", "fit", "depth", "width", "resolution")
+    }
+    record = next((one for one in store.fits() if one.id == choices.get("fit")), None)
+    if record is None:
+        told |= {"equation": named_rule(str(choices["rule"])).equation, "parameters": []}
+    else:
+        found = RuleFit.from_json(json.dumps(record.fit["rule"]))
+        told |= {
+            "equation": found.rule.equation,
+            "parameters": [_finite(asdict(one)) for one in found.parameters],
+            "verdict": found.verdict,
+        }
+    keys = {"accuracy": "expected", "low": "expected_low", "high": "expected_high"}
+    expected = {name: choices.get(key) for name, key in keys.items()}
+    return told | {"expected": None if expected["accuracy"] is None else expected}
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns values as JSON can hold them: a bound that the data did not set is None."""
+    is_infinite = {key: isinstance(value, float) and math.isinf(value) for key, value in values.items()}
+    return {key: None if is_infinite[key] else value for key, value in values.items()}
 
 
 def _without_places(settings: Mapping[str, Any]) -> dict[str, Any]:

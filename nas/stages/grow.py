@@ -273,9 +273,7 @@ def _longer(
     wanted = [item for one in anchors for item in _trainings(arm, one, known)]
     observed = [trial.metrics["accuracy"] for training, trial in arm.complete(store) if training in wanted]
     return tuple(
-        carried_over(one, known[0], observed)
-        if observed and one.size != ANCHOR
-        else one.expecting_nothing()
+        carried_over(one, known[0], observed) if observed and one.size != ANCHOR else one.expecting_nothing()
         for one in family
     )
 

@@ -1,7 +1,7 @@
-"""A network as one readable Python file that needs torch alone.
+"""A network's classes as readable Python that needs torch alone.
 
-The file defines `Network`; its state-dict names are those of `build`, so the weights of one load into the
-other. Blocks that differ in numbers only share a class, whose constructor takes the numbers.
+`Network` has the state-dict names of `build`, so the weights of one load into the other. Blocks that differ in
+numbers only share a class, whose constructor takes the numbers.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from typing import Any
 from search_space import modules, operators
 from search_space.architecture import Architecture
 from search_space.blocks import BLOCKS
-from search_space.build import training_rates
 from search_space.cost import cost
 from search_space.export.layout import Call, Item, Repeat, lines
 from search_space.graph import Node, Part
-from search_space.lowering import parts
 from search_space.modules import Construction, Rates, construction
 
 VARIABLES = ("y", "z", "w", "v", "u", "t", "s", "r", "q", "p")
@@ -83,41 +81,6 @@ class BlockClass:
             if all(p == k // 2 for p, k in zip(self.values(node, "padding"), kernels[1], strict=True))
             else None
         )
-
-
-def python_source(
-    architecture: Architecture,
-    *,
-    dropout: float = 0.0,
-    drop_path: float | Sequence[float] = 0.0,
-    norm_momentum: float = 0.1,
-) -> str:
-    """Returns Python source that defines the network as `Network`, without any import but torch.
-
-    Args:
-        architecture: what to write.
-        dropout: chance in [0, 1) that a value before a linear layer is zeroed in training.
-        drop_path: chance in [0, 1) that the last residual branch is dropped in training, the others in
-            proportion to their place; or one chance per block of the stages.
-        norm_momentum: share of a batch in the running statistics, in (0, 1].
-
-    Raises:
-        ArchitectureError: a block cannot take what enters it.
-        ValueError: a rate is outside its interval.
-
-    Example:
-        >>> from search_space.zoo import reference
-        >>> "class Network(nn.Module):" in python_source(reference("mobilenet_v2_1_0_224"))
-        True
-    """
-    chain = list(parts(architecture))
-    code = network_code(architecture, chain, training_rates(chain, dropout, drop_path, norm_momentum))
-    header = [
-        f'"""{described(architecture)}"""',
-        "from __future__ import annotations",
-        "\n".join(imports(code)),
-    ]
-    return "\n\n".join(header) + f"\n\n\n{code}\n"
 
 
 def network_code(architecture: Architecture, chain: Sequence[Part], rates: Mapping[str, Rates]) -> str:

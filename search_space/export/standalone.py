@@ -12,6 +12,8 @@ from search_space.export.preprocessing import Preprocessing
 from search_space.export.python import described, imports, network_code
 from search_space.lowering import parts
 
+NORM_MOMENTUM = 0.1  # torch's own, so that it need not be written
+
 LOAD = '''def load(path: str) -> Network:
     """Returns the network with the weights of a safetensors file, in evaluation mode."""
     network = Network()
@@ -24,12 +26,14 @@ NORMALISED = '''def normalised(levels: torch.Tensor) -> torch.Tensor:
     return (levels.float() / 255.0 - mean) / std'''
 
 
-def standalone_source(
+def python_source(
     architecture: Architecture,
     *,
     preprocessing: Preprocessing | None = None,
     notes: Sequence[str] = (),
     fold: bool = False,
+    dropout: float = 0.0,
+    drop_path: float | Sequence[float] = 0.0,
 ) -> str:
     """Returns Python source with `Network`, `load(path)` and, where it is known, `normalised(levels)`.
 
@@ -40,14 +44,21 @@ def standalone_source(
         preprocessing: what the network was trained on; None where that is not known.
         notes: lines for the docstring: where the network comes from.
         fold: write it without the normalisations that convolutions can take over (`folding`).
+        dropout: chance in [0, 1) that a value before a linear layer is zeroed, should it be trained further.
+        drop_path: chance in [0, 1) that the last residual branch is dropped in training, the others in
+            proportion to their place; or one chance per block of the stages.
+
+    Raises:
+        ArchitectureError: a block cannot take what enters it.
+        ValueError: a chance is outside its interval.
 
     Example:
         >>> from search_space.zoo import reference
-        >>> "def load(path: str)" in standalone_source(reference("mobilenet_v2_1_0_224"))
+        >>> "def load(path: str)" in python_source(reference("mobilenet_v2_1_0_224"))
         True
     """
     chain = list(parts(architecture))
-    rates = training_rates(chain, 0.0, 0.0, 0.1)
+    rates = training_rates(chain, dropout, drop_path, NORM_MOMENTUM)
     code = network_code(architecture, folded(chain) if fold else chain, rates)
     *torch_imports, nn = imports(code)
     docstring = described(architecture, [_harmless(note) for note in notes])

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from nas.exporting.card import CARD_JSON
+from nas.exporting.errors import ExportError
+from nas.exporting.folder import read_manifest
 from nas.pipeline import run, settings_of_run
 from nas.settings import Settings, make_settings
 from nas.stages.arms import Watch
@@ -55,28 +58,40 @@ def test_every_stage_runs_and_a_second_run_only_reads(tmp_path: Path) -> None:
     report = run(settings(tmp_path), out=tmp_path / "out", evaluator=formula)
     assert report.stage == "export" and report.ending.kind == "done"
     assert report.fit is not None and report.grow is not None and report.search.winner is not None
+    assert report.fit.fit is not None
     assert report.fit.baseline.architecture.digest == report.search.winner.trial.digest
-    assert {path.suffix for path in report.files} == {".json", ".py"}
-    for path in report.files:
-        if path.suffix == ".json":
-            assert Architecture.from_json(path.read_text()).num_classes == 10
+    assert [folder.name for folder in report.exports] == ["s_grow_0", "s_grow_1"]
+    for folder in report.exports:
+        assert Architecture.from_json((folder / f"{folder.name}.json").read_text()).num_classes == 10
+        [check] = read_manifest(folder).checks
+        assert check.path == f"{folder.name}.py" and check.max_abs_difference < 1e-4 * check.largest_score
+        scaling = json.loads((folder / CARD_JSON).read_text())["scaling"]
+        assert scaling["equation"] == report.fit.fit.rule.equation and scaling["observed"] is not None
+    stamps = [path.stat().st_mtime_ns for folder in report.exports for path in sorted(folder.iterdir())]
     num_trained = len(formula.trainings())
     again = run(settings(tmp_path), evaluator=formula)
     assert len(formula.trainings()) == num_trained
     assert again.search.finalists == report.search.finalists
     assert (again.fit, again.grow) == (report.fit, report.grow)
-    assert again.files == report.files, "it exports where it exported to"
+    assert again.exports == report.exports, "it exports where it exported to"
+    assert stamps == [path.stat().st_mtime_ns for one in again.exports for path in sorted(one.iterdir())]
 
 
 @pytest.mark.parametrize(("stage", "num"), [("s", 2), ("s.finalists", 1), ("s.fit", 5), ("s.grow", 1)])
 def test_a_run_goes_on_at_the_stage_in_which_it_was_stopped(tmp_path: Path, stage: str, num: int) -> None:
     formula = Formula(tmp_path / "notes", keeps=True)
     chosen = settings(tmp_path)
-    stopped = run(chosen, out=tmp_path / "out", evaluator=formula, watch=interrupted(stage, num))
-    assert stopped.ending.kind == "stopped" and stopped.files == ()
+    stopped = run(
+        chosen,
+        out=tmp_path / "out",
+        formats=("json",),
+        evaluator=formula,
+        watch=interrupted(stage, num),
+    )
+    assert stopped.ending.kind == "stopped" and stopped.exports == ()
     assert stopped.stage == {"s": "search", "s.finalists": "search", "s.fit": "fit", "s.grow": "grow"}[stage]
     done = run(chosen, evaluator=formula)
-    assert done.ending.kind == "done" and done.files
+    assert done.ending.kind == "done" and len(done.exports) == 2
     notes = [(note["key"], note["epoch"]) for note in formula.trainings()]
     assert len(notes) == len(set(notes)), "no epoch is trained twice"
     with open_store(str(chosen.search.storage)) as store:
@@ -87,7 +102,7 @@ def test_a_run_goes_on_at_the_stage_in_which_it_was_stopped(tmp_path: Path, stag
 def test_limits_and_the_tables_of_fit_and_grow_may_change(tmp_path: Path) -> None:
     formula = Formula(tmp_path / "notes")
     chosen = settings(tmp_path)
-    run(chosen, out=tmp_path / "out", evaluator=formula)
+    run(chosen, out=tmp_path / "out", formats=("json",), evaluator=formula)
     larger = chosen.model_copy(
         update={
             "search": chosen.search.model_copy(update={"trials": 6, "target": 9e9}),
@@ -102,3 +117,22 @@ def test_limits_and_the_tables_of_fit_and_grow_may_change(tmp_path: Path) -> Non
     assert stored.search.target == chosen.search.target, "the question stays"
     assert report.stage == "export"
     json.dumps(stored.model_dump())
+
+
+def test_a_member_is_exported_anew_where_its_folder_is_not_its_own(tmp_path: Path) -> None:
+    formula = Formula(tmp_path / "notes")
+    chosen, out = settings(tmp_path), tmp_path / "out"
+    [first, second] = run(chosen, out=out, formats=("json",), evaluator=formula).exports
+    (first / "s_grow_0.json").write_text("{}")
+    card = json.loads((second / CARD_JSON).read_text())
+    (second / "MANIFEST.json").unlink()
+    with pytest.raises(ExportError, match="other things"):
+        run(chosen, evaluator=formula)
+    assert card["formats"] == ["json"] and read_manifest(first).files
+    assert Architecture.from_json((first / "s_grow_0.json").read_text()).num_classes == 10
+
+
+def test_an_unknown_format_is_refused_before_the_search(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="a format must be one of"):
+        run(settings(tmp_path), formats=("keras",), evaluator=Formula(tmp_path / "notes"))
+    assert not (tmp_path / "notes").exists()

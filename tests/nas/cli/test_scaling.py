@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from nas.evaluation.data import load
+from nas.exporting.folder import read_manifest
+from nas.settings import DataSettings
 from nas.stages.arms import Watch
 from nas.stages.baseline import adopt
 from nas.stages.fit import fit
 from runs import open_store
+from tests.fakes.consumers import ALONE, without
 from tests.fakes.scaling import Lawful, network, settings
 from tests.nas.cli.conftest import Nas
 
@@ -147,8 +154,43 @@ epochs = 1
     view = parsed(nas, "run", "nas.toml", "--out", "out")
     assert view["stage"] == "export" and view["fit"]["rule"] and len(view["grow"]["members"]) == 2
     assert all(Path(name).is_file() for name in view["files"])
+    for member, exported in zip(view["grow"]["members"], view["exports"], strict=True):
+        [check] = read_manifest(Path(exported)).checks
+        assert check.path.endswith(".py") and check.num_real == 40 and check.top1_agreement == 1.0
+        scaling = json.loads((Path(exported) / "card.json").read_text())["scaling"]
+        assert scaling["rule"] == "compound" and scaling["observed"] == member["observed"]
+        assert scaling["expected"] == {
+            "accuracy": member["expected"],
+            "low": member["low"],
+            "high": member["high"],
+        }
     again = parsed(nas, "resume", "p")
     assert again["files"] == view["files"] and again["fit"]["fit"] == view["fit"]["fit"]
     with open_store("sqlite:///nas.db") as store:
         assert list(store.check()) == []
         assert [study.name for study in store.studies()] == ["p", "p.finalists", "p.fit", "p.grow"]
+    _the_family_answers_alone(nas, folder)
+
+
+def _the_family_answers_alone(nas: Nas, folder: Path) -> None:
+    """Exports the family that was just trained and runs its program with that program's libraries alone."""
+    [first, *_] = parsed(nas, "export", "p.grow/all", "--to", "onnx", "--threshold", "0.3", "--out", "all")
+    assert Path(first["file"]).is_file()
+    [checked] = parsed(nas, "verify", "all")["checks"]
+    assert checked["top1_agreement"] == 1.0
+    images = load(DataSettings(name="digits", resolution=16)).validation.images[:3]
+    names = [f"{index}.png" for index in range(3)]
+    for name, image in zip(names, images, strict=True):
+        Image.fromarray(image[0]).save(folder / name)
+    blocked = json.dumps(without(["numpy", "onnxruntime", "pillow"]))
+    done = subprocess.run(
+        [sys.executable, "-I", "-B", "-c", ALONE, blocked, str(folder / "all" / "predict.py"), *names],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == names and {row[3] for row in rows} <= {"1", "2"}
+    assert all(row[1] in set("0123456789") for row in rows)

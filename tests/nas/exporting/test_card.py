@@ -6,6 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
+import pytest
 import yaml
 
 from nas.exporting.card import hub_header, markdown, model_card, training_command
@@ -70,12 +71,38 @@ def test_a_trials_card_has_its_lineage_and_the_command_that_made_it(subject: Sub
     assert "study `s`, trial 3" in text and card["command"] in text and card["scaling"] is None
 
 
-def test_a_member_of_a_family_says_its_rule(subject: Subject) -> None:
-    choices = {"rule": "compound", "size": "phi 1", "fit": "id", "width": 1.2, "repeat": 7}
-    found = dataclasses.replace(subject, lineage=_lineage(choices=choices))
+SCALING: dict[str, Any] = {
+    "rule": "compound",
+    "size": "phi 1",
+    "fit": "id",
+    "depth": 1.1,
+    "width": 1.2,
+    "resolution": 1.0,
+    "equation": "depth 1.1^phi",
+    "parameters": [{"name": "alpha", "value": 1.1, "low": 1.0, "high": 1.3}],
+    "verdict": "not distinguishable from width at 95% confidence",
+    "expected": {"accuracy": 0.91, "low": 0.89, "high": 0.93},
+}
+
+
+@pytest.mark.parametrize(("observed", "place"), [(0.9, "inside"), (0.88, "outside")])
+def test_a_member_of_a_family_says_its_rule_and_what_was_forecast(
+    subject: Subject, observed: float, place: str
+) -> None:
+    lineage = _lineage(scaling=SCALING, metrics={"accuracy": observed})
+    found = dataclasses.replace(subject, lineage=lineage)
     card = model_card(found, network_of(found), None, ())
-    assert card["scaling"]["rule"] == "compound" and "repeat" not in card["scaling"]
-    assert "## Scaling" in markdown(card)
+    assert card["scaling"]["observed"] == observed and card["scaling"]["inside"] == (place == "inside")
+    text = markdown(card)
+    assert "## Scaling" in text and SCALING["equation"] in text and "alpha 1.100 (95 %: 1.000 to" in text
+    assert "0.9100 (95 %: 0.8900 to 0.9300)" in text and f"{place} the interval" in text
+
+
+def test_a_rule_without_a_surface_forecasts_nothing(subject: Subject) -> None:
+    lineage = _lineage(scaling=SCALING | {"expected": None, "parameters": []})
+    found = dataclasses.replace(subject, lineage=lineage)
+    card = model_card(found, network_of(found), None, ())
+    assert card["scaling"]["inside"] is None and "no accuracy was forecast" in markdown(card)
 
 
 def test_a_study_that_nobody_searched_has_no_command() -> None:

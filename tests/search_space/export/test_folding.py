@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from torch import nn
 
 from search_space import Architecture, reference
+from search_space.export import python_source
 from search_space.export.folding import folded, folded_tensors
-from search_space.export.standalone import standalone_source
 from search_space.graph import chained
 from search_space.lowering import parts
 from search_space.operators import BatchNorm
@@ -19,7 +19,7 @@ from tests.search_space.export.networks import TINY, images, legal, lively
 def _network(architecture: Architecture) -> nn.Module:
     """Returns the network that the folded Python file defines."""
     names: dict[str, type[nn.Module]] = {}
-    exec(compile(standalone_source(architecture, fold=True), "network", "exec"), names)
+    exec(compile(python_source(architecture, fold=True), "network", "exec"), names)
     return names["Network"]().eval()
 
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_space import Architecture, reference
+from search_space.export import python_source
 from search_space.export.harmless import HarmfulSource, require_harmless
 from search_space.export.preprocessing import Preprocessing
-from search_space.export.standalone import standalone_source
 from tests.search_space.export.networks import TINY, legal
 
 NAMES = [
@@ -24,19 +24,19 @@ NAMES = [
 @settings(max_examples=8)
 @given(legal(), st.booleans())
 def test_what_is_written_is_harmless(architecture: Architecture, fold: bool) -> None:
-    require_harmless(standalone_source(architecture, fold=fold))
+    require_harmless(python_source(architecture, fold=fold))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_reference_networks_are_harmless(name: str) -> None:
-    require_harmless(standalone_source(reference(name)))
+    require_harmless(python_source(reference(name)))
 
 
 @settings(max_examples=20)
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=4), st.text())
 def test_names_of_classes_and_notes_stay_text_whatever_they_hold(names: list[str], note: str) -> None:
     known = Preprocessing(16, (0.5,), (0.25,), tuple(names))
-    source = standalone_source(TINY, preprocessing=known, notes=(note,))
+    source = python_source(TINY, preprocessing=known, notes=(note,))
     require_harmless(source)
     found: dict[str, object] = {}
     exec(compile(source, "network", "exec"), found)
