@@ -53,14 +53,13 @@ class Gang:
         self._changed = threading.Condition()
         self._crew: _Crew | None = None
         self._work: _Work | None = None
-        self._problem: Failure | None = None
+        self.problem: Failure | None = None  # that a process has with the evaluator
         self._events: list[tuple[Event, float]] = []
 
-    def wait_until_ready(self) -> Failure | None:
-        """Waits for a whole crew; returns what keeps one from working."""
+    def wait_until_ready(self, timeout_s: float) -> bool:
+        """Waits for a whole crew, or for what keeps one from working; returns whether the wait is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._problem is not None or self._is_whole)
-            return self._problem
+            return self._changed.wait_for(lambda: self.problem is not None or self._is_whole, timeout_s)
 
     def start(self, task: Task) -> None:
         """Gives a task to the processes; the one before it must have ended."""
@@ -88,7 +87,7 @@ class Gang:
                 self._crew = _Crew(name, size, {})
                 self._restart()
             self._crew.members[rank] = member
-            self._problem = self._problem or problem
+            self.problem = self.problem or problem
             self._changed.notify_all()
 
     def work(self, name: str, rank: int) -> Task | None:

@@ -22,6 +22,8 @@ import ray
 import ray.train
 import ray.train.collective
 import ray.train.torch
+from ray.core.generated import gcs_pb2
+from ray.util.placement_group import PlacementGroup, remove_placement_group
 
 from nas.execution.demands import Demands
 from nas.execution.failures import failure
@@ -30,10 +32,10 @@ from nas.execution.ray_pool import RayExecutor
 from nas.execution.worker import Worker
 from nas.interfaces import Evaluator, Event, Failure, Measurement, Progress, Task
 
-LOOK_S = "0.5"  # how often Ray Train looks whether all processes live
+LOOK_S = 0.5  # how often Ray Train looks whether all processes live
 
 _SETTINGS = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": LOOK_S,
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": str(LOOK_S),
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_TRAIN_ENABLE_CONTROLLER_STRUCTURED_LOGGING": "0",
@@ -55,7 +57,9 @@ class Leader:
         me = ray.get_runtime_context().current_actor
         trainer = _trainer(partial(_serve, me, evaluator), self._demands)
         threading.Thread(target=_run, args=(trainer,), name="ray-train", daemon=True).start()
-        return self._gang.wait_until_ready()
+        while not self._gang.wait_until_ready(LOOK_S):
+            _free_what_is_left()
+        return self._gang.problem
 
     def start(self, task: Task) -> tuple[Event, float]:
         """Runs `task` to its first event."""
@@ -122,6 +126,25 @@ def _run(trainer: Any) -> None:
         trainer.fit()
     finally:
         os._exit(1)
+
+
+def _free_what_is_left() -> None:
+    """Gives the room of killed leaders' processes back, which Ray keeps for as long as the job runs.
+
+    Ray Train has a cleaner for it, but that asks Ray's dashboard who lives, which `ray[default]` alone has.
+    """
+    untyped_ray: Any = ray
+    messages: Any = gcs_pb2
+    job = untyped_ray.get_runtime_context().get_job_id()
+    state = untyped_ray._private.state.state._connect_and_get_accessor()
+    for raw in state.get_placement_group_table():
+        group = messages.PlacementGroupTableData.FromString(raw)
+        is_removed = group.state == messages.PlacementGroupTableData.REMOVED
+        maker = untyped_ray.ActorID(group.creator_actor_id)
+        if is_removed or maker.is_nil() or not group.creator_actor_dead or group.creator_job_id.hex() != job:
+            continue
+        if messages.ActorTableData.FromString(state.get_actor_info(maker)).class_name == "TrainController":
+            remove_placement_group(PlacementGroup(untyped_ray.PlacementGroupID(group.placement_group_id)))
 
 
 def _serve(leader: Any, evaluator: list[Any]) -> None:
