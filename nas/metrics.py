@@ -37,7 +37,7 @@ def exposition(store: Store) -> str:
     samples: dict[str, list[str]] = {name: [] for name in _HELP}
     for name, labels, value in _samples(store):
         inside = ",".join(f"{key}={json.dumps(text, ensure_ascii=False)}" for key, text in labels.items())
-        samples[name].append(f"{name}{{{inside}}} {value:g}")
+        samples[name].append(f"{name}{{{inside}}} {value:.17g}")
     lines = []
     for name, (kind, text) in _HELP.items():
         lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", *samples[name]]
@@ -57,7 +57,7 @@ def serve(figures: Callable[[], str], port: int) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if (self.headers.get("Host") or "").rpartition(":")[0] not in _HOSTS:
+            if (self.headers.get("Host") or "").partition(":")[0] not in _HOSTS:
                 self.send_error(421)
             elif self.path != PATH:
                 self.send_error(404)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas.metrics import HOST, PATH, exposition, serve
-from runs import Store, open_store
+from runs import FailureClass, Outcome, Store, TrialState, open_store
 from tests.fakes.ledgers import write_study
 
 
@@ -35,6 +35,16 @@ def test_the_figures_are_the_ledgers(store: Store) -> None:
         "# TYPE nas_trials gauge",
     ):
         assert expected in lines
+
+
+def test_large_figures_keep_their_digits(store: Store) -> None:
+    record = store.study("s")
+    [claim] = store.begin(record.id)
+    lost = Outcome(
+        claim, TrialState.FAILED, failure_class=FailureClass.DIVERGED, message="m", seconds=1_234_567.25
+    )
+    store.finish([lost])
+    assert 'nas_device_seconds_total{study="s"} 1234594.25' in exposition(store).splitlines()
 
 
 @pytest.mark.parametrize(
