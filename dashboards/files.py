@@ -6,7 +6,7 @@ import html
 import re
 from typing import Any
 
-from flask import Flask, Response, abort
+from flask import Flask, Response, abort, request
 
 from dashboards.info import spreadsheet
 from dashboards.info.networks import parsed
@@ -59,7 +59,7 @@ def register(server: Flask, site: Site) -> None:
 
     @server.get(f"{ROUTES}/drawing/<key>/<int:depth>.svg")
     def drawing(key: str, depth: int) -> Response:
-        text = drawn(site, key, depth)
+        text = drawn(site, key, depth, request.args.get("place", ""))
         if text is None:
             abort(404)
         headers = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
@@ -75,8 +75,12 @@ def register(server: Flask, site: Site) -> None:
         return Response(str(error), status=status, content_type="text/plain; charset=utf-8")
 
 
-def drawn(site: Site, key: str, depth: int) -> str | None:
-    """Returns the drawing of an architecture, by its digest or a reference network's name; None: there is none."""
+def drawn(site: Site, key: str, depth: int, place: str = "") -> str | None:
+    """Returns the drawing of an architecture, or of one part, by its digest or a reference network's name.
+
+    Returns:
+        None where there is no such network; a sentence as a picture where it cannot be drawn.
+    """
     if depth not in DEPTHS:
         return None
     if key in reference_names():
@@ -85,7 +89,7 @@ def drawn(site: Site, key: str, depth: int) -> str | None:
         document = site.reader.browse.architecture(key)
         architecture = parsed(document) if document else None
     try:
-        return None if architecture is None else draw(architecture, depth=depth)
+        return None if architecture is None else draw(architecture, depth=depth, place=place)
     except DrawingError as error:
         return _sentence(str(error))
 

@@ -31,6 +31,8 @@ class Site:
         prefix: under which a reverse proxy serves it, with a slash at both ends.
         formats: what can be exported, a sentence by name; empty where exporting is switched off.
         exporter: makes an export.
+        timm_text: says an architecture's JSON in timm's words, or raises ValueError with the reason; None where it is
+            switched off.
         has_optuna: whether Optuna Dashboard is mounted.
     """
 
@@ -38,6 +40,7 @@ class Site:
     prefix: str = "/"
     formats: Mapping[str, str] = field(default_factory=dict)
     exporter: Exporter | None = None
+    timm_text: Callable[[str], str] | None = None
     has_optuna: bool = False
 
     def link(self, path: str, **query: str | int | None) -> str:

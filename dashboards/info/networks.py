@@ -5,10 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from search_space import Architecture, Cost, Layer, Stage, cost, layers
+from search_space.drawing import DrawingError, sketch
+from search_space.drawing.sketch import IMAGE
+from search_space.drawing.svg import picture
 
 FIELDS = ("block", "repeats", "channels", "stride", "options")
+_LEAST_BAND = 32.0  # px of a picture: of what is clicked
 SHOWN_COSTS = ("macs", "params", "activations", "peak_memory_bytes")
 
 
@@ -50,10 +55,42 @@ def stage_rows(architecture: Architecture) -> list[StageRow]:
     """Returns stem, stages, auxiliary classifiers and head, in order."""
     totals: dict[str, list[Layer]] = {}
     for layer in layers(architecture):
-        totals.setdefault(_place(layer.name), []).append(layer)
+        totals.setdefault(name_of(layer.name), []).append(layer)
     whole = cost(architecture)
     stages = dict(_stages(architecture))
     return [_stage_row(name, stages[name], found, whole) for name, found in totals.items()]
+
+
+class Band(NamedTuple):
+    """Where a stage stands in the drawing by stages; parts of the drawing's height."""
+
+    place: str  # as the weights are named: "stages.1"
+    name: str  # as people count: "stage 2"
+    top: float
+    height: float
+
+
+def bands(architecture: Architecture) -> list[Band]:
+    """Returns the rows of the drawing by stages, from top to bottom; nothing where it cannot be drawn."""
+    try:
+        drawn = picture(sketch(architecture, 1), architecture.digest)
+    except DrawingError:
+        return []
+    found = []
+    for number, box in enumerate(drawn.sketch.boxes):
+        if number != IMAGE:
+            _, top, _, bottom = drawn.rectangle(number)
+            pad = max(0.0, (_LEAST_BAND - (bottom - top)) / 2)  # a finger needs some room
+            place = box.key.partition(".blocks.")[0]
+            found.append(
+                Band(
+                    place,
+                    name_of(box.key),
+                    (top - pad) / drawn.height,
+                    (bottom - top + 2 * pad) / drawn.height,
+                )
+            )
+    return found
 
 
 def layer_rows(architecture: Architecture, *, limit: int = 2_000) -> list[Layer]:
@@ -101,8 +138,8 @@ def _rank(name: str) -> tuple[int, int, str]:
     return order.get(kind, 2), int(index) if index.isdigit() else 0, name
 
 
-def _place(layer: str) -> str:
-    """Returns the stage that a layer belongs to: `stages.1.blocks.0.conv` is of `stage 2`."""
+def name_of(layer: str) -> str:
+    """Returns the stage that a layer belongs to, as people count: `stages.1.blocks.0.conv` is of `stage 2`."""
     parts = layer.split(".")
     if parts[0] == "stages":
         return f"stage {int(parts[1]) + 1}"

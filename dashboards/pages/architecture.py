@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from dashboards.drawing import components as parts
-from dashboards.drawing.components import Node, choice
+from dashboards.drawing.components import Node
 from dashboards.info.networks import StageRow, layer_rows, parsed, stage_rows
 from dashboards.info.words import compact, fidelity, quantity, share
+from dashboards.pages import drawn, encoding
 from dashboards.site import Site
 from search_space import cost
-
-DEPTHS = {"0": "sizes", "1": "stages", "2": "blocks", "3": "operators", "4": "every operator"}
 
 
 def layout(site: Site, digest: str) -> Component:
@@ -41,27 +38,18 @@ def layout(site: Site, digest: str) -> Component:
         [
             html.H1(f"Architecture {digest[:12]}"),
             html.Div(tiles, className="tiles"),
-            drawing_card(site, digest, document),
+            drawn.card(site, digest, document),
             stage_card(document),
             layer_card(document),
             html.Div([_measured(site, digest), _compare(site, digest)], className="grid"),
-            encoding_card(document),
+            encoding.card(site, document),
         ],
         className="page",
     )
 
 
 def register(app: Dash, site: Site) -> None:
-    """Adds what changes the drawing's depth and opens a comparison."""
-
-    @app.callback(
-        Output("drawing", "src"),
-        Input("drawing-depth", "value"),
-        State("drawing-digest", "data"),
-        prevent_initial_call=True,
-    )
-    def redraw(depth: str, digest: str) -> str:
-        return picture(site, digest, depth)
+    """Adds what opens a comparison."""
 
     @app.callback(
         Output("url", "pathname", allow_duplicate=True),
@@ -74,42 +62,6 @@ def register(app: Dash, site: Site) -> None:
         if not clicks or not other:
             raise PreventUpdate
         return site.link(f"/compare/{digest}/{other}")
-
-
-def picture(site: Site, digest: str, depth: str) -> str:
-    """Returns the address of a drawing."""
-    return site.link(f"/_nas/drawing/{digest}/{depth if depth in DEPTHS else '1'}.svg")
-
-
-def drawing_card(site: Site, digest: str, document: str) -> Component:
-    """Returns the network drawn, with a choice of how finely."""
-    architecture = parsed(document)
-    if architecture is None:
-        return parts.card("Network", "This version cannot read the stored architecture; its text is below.")
-    rows = stage_rows(architecture)
-    sentence = f"{len(architecture.stages)} stages at {architecture.resolution} pixels: " + ", ".join(
-        f"{row.repeats}×{row.block} {row.channels} at {row.side}px" for row in rows
-    )
-    image = html.Img(id="drawing", src=picture(site, digest, "1"), alt=sentence)
-    page = dcc.Link("Page of this architecture", href=site.link(f"/a/{digest}"))
-    return parts.card(
-        "Network",
-        [
-            html.Div(choice("drawing-depth", "Show", DEPTHS, "1"), className="controls"),
-            html.Div(
-                image,
-                className="drawing",
-                tabIndex=0,
-                role="region",
-                **parts.aria(label="Drawing of the network"),
-            ),
-            dcc.Store(id="drawing-digest", data=digest),
-        ],
-        actions=[
-            page,
-            html.A("SVG", href=picture(site, digest, "1"), download=f"{digest[:12]}.svg", className="save"),
-        ],
-    )
 
 
 def stage_card(document: str) -> Component:
@@ -171,22 +123,20 @@ def layer_card(document: str) -> Component:
     return html.Section(html.Details([html.Summary(f"All {len(rows)} layers"), inner]), className="card")
 
 
-def encoding_card(document: str) -> Component:
-    """Returns the architecture as texts to copy."""
-    text = json.dumps(json.loads(document), indent=1)
-    python = f"from search_space import Architecture\n\narchitecture = Architecture.from_json({document!r})\n"
-    return parts.card(
-        "As text",
-        [
-            html.H3("JSON"),
-            parts.code(text, "the architecture as JSON", "text-json"),
-            html.H3("Python"),
-            parts.code(python, "the architecture as Python", "text-python"),
-        ],
-    )
-
-
 def _measured(site: Site, digest: str) -> Component:
+    measured = measurements(site, digest, caption="Measurements")
+    return parts.card("Measured", measured or html.P("No measurement of it is kept.", className="muted"))
+
+
+def measurements(site: Site, digest: str, *, caption: str, besides: int | None = None) -> Component | None:
+    """Returns where an architecture was measured, in all studies; None: nowhere.
+
+    Args:
+        site: the dashboard.
+        digest: of the architecture.
+        caption: of the table.
+        besides: id of a trial that is left out.
+    """
     names = {one.id: one.name for one in site.reader.browse.heads()}
     rows: list[list[Node]] = [
         [
@@ -198,15 +148,10 @@ def _measured(site: Site, digest: str) -> Component:
             fidelity(trial.fidelity),
         ]
         for study_id, number, trial in site.reader.browse.measured(digest)
+        if trial.id != besides
     ]
-    body: Node = (
-        parts.table(
-            ("Trial", "Accuracy", "Seed", "Trained for"), rows, caption="Measurements", numeric=(1, 2)
-        )
-        if rows
-        else html.P("No measurement of it is kept.", className="muted")
-    )
-    return parts.card("Measured", body)
+    header = ("Trial", "Accuracy", "Seed", "Trained for")
+    return parts.table(header, rows, caption=caption, numeric=(1, 2)) if rows else None
 
 
 def _compare(site: Site, digest: str) -> Component:

@@ -9,7 +9,7 @@ from dashboards.drawing import components as parts
 from dashboards.drawing.components import Node
 from dashboards.info.networks import Pair, StageRow, comparison, cost_rows, parsed
 from dashboards.info.words import compact
-from dashboards.pages.architecture import picture
+from dashboards.pages.drawn import picture
 from dashboards.site import Site
 from search_space import Architecture, reference, reference_names
 

@@ -14,6 +14,8 @@ from dashboards.drawing.components import Node, aria, empty
 from dashboards.pages import (
     architecture,
     compare,
+    drawn,
+    encoding,
     exports,
     family,
     points,
@@ -72,7 +74,7 @@ WHOLE_TABS = ("trials",)  # entered by loading a document, which then has the gr
 
 def register(app: Dash, site: Site) -> None:
     """Adds the callbacks of all pages."""
-    for module in (studies, search, trials, workers, architecture, exports):
+    for module in (studies, search, trials, workers, architecture, drawn, encoding, exports):
         module.register(app, site)
 
 

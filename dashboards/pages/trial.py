@@ -14,7 +14,7 @@ from dashboards.info import curves as curve_info
 from dashboards.info.grid import error_text, reward_of, state_words
 from dashboards.info.rewards import weighing
 from dashboards.info.words import TITLES, UNITS, clock, duration, fidelity, quantity, share, visible
-from dashboards.pages import architecture, exports
+from dashboards.pages import architecture, drawn, encoding, exports
 from dashboards.site import Site
 from runs.browsing import Head
 from runs.records import ArtifactRecord, AttemptRecord, TrialRecord
@@ -36,14 +36,15 @@ def layout(site: Site, study_id: int, number: int) -> Component:
         body.append(_errors(errors))
     document = browse.architecture(trial.digest) if trial.digest else None
     if document is not None and trial.digest is not None:
-        body.append(architecture.drawing_card(site, trial.digest, document))
+        page = dcc.Link("Page of this architecture", href=site.link(f"/a/{trial.digest}"))
+        body.append(drawn.card(site, trial.digest, document, actions=page))
         body.append(architecture.stage_card(document))
     body.append(_curves(site, head, trial))
     body.append(_choices(trial))
     body.append(parts.card("Attempts", _attempts(attempts)))
     body.append(html.Div([_files(site, head, trial), _relatives(site, head, trial)], className="grid"))
     if document is not None:
-        body.append(architecture.encoding_card(document))
+        body.append(encoding.card(site, document))
     return html.Div(body, className="page")
 
 
@@ -201,36 +202,15 @@ def _relatives(site: Site, head: Head, trial: TrialRecord) -> Component:
             number = where[1] if where else int(parent)
             links += [dcc.Link(f"trial {number}", href=site.link(f"/s/{head.id}/trials/{number}")), " "]
         body.append(html.P(["Bred from ", *links]))
-    body.append(_elsewhere(site, head, trial))
+    body.append(_elsewhere(site, trial))
     return parts.card("Relatives", body)
 
 
-def _elsewhere(site: Site, head: Head, trial: TrialRecord) -> Component:
+def _elsewhere(site: Site, trial: TrialRecord) -> Component:
     if trial.digest is None:
         return html.P("No architecture was chosen.", className="muted")
-    names = {one.id: one.name for one in site.reader.browse.heads()}
-    rows: list[list[Node]] = [
-        [
-            dcc.Link(
-                f"{names.get(study_id, '?')} / {number}", href=site.link(f"/s/{study_id}/trials/{number}")
-            ),
-            share(other.metrics.get("accuracy")),
-            str(other.seed),
-            fidelity(other.fidelity),
-        ]
-        for study_id, number, other in site.reader.browse.measured(trial.digest)
-        if other.id != trial.id
-    ]
-    if not rows:
+    title = "Same architecture elsewhere"
+    measured = architecture.measurements(site, trial.digest, caption=title, besides=trial.id)
+    if measured is None:
         return html.P("The same architecture was measured nowhere else.", className="muted")
-    return html.Div(
-        [
-            html.H3("Same architecture elsewhere"),
-            parts.table(
-                ("Trial", "Accuracy", "Seed", "Trained for"),
-                rows,
-                caption="Same architecture elsewhere",
-                numeric=(1, 2),
-            ),
-        ]
-    )
+    return html.Div([html.H3(title), measured])

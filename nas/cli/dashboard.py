@@ -65,7 +65,7 @@ def dashboard(
     with session.store() as store:
         place = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
         formats, exporter = exports(session)
-        site = Site(Reader(store), place, formats, exporter, has_optuna=place == "/")
+        site = Site(Reader(store), place, formats, exporter, timm_text, has_optuna=place == "/")
         server = Server(
             site, address, make_optuna=(lambda: optuna_application(store)) if place == "/" else None
         )
@@ -88,6 +88,23 @@ def dashboard(
 def exports(session: Session) -> tuple[dict[str, str], Exporter]:
     """Returns the formats that the pages offer, and what makes them: the verified export of `nas export`."""
     return dict(FORMATS), lambda *what: _export(session, *what)
+
+
+def timm_text(document: str) -> str:
+    """Returns what timm's builder is told to build an architecture, as JSON.
+
+    Args:
+        document: the architecture's own JSON.
+
+    Raises:
+        TimmError: timm's builder cannot express the network.
+    """
+    import json
+
+    from search_space import Architecture
+    from search_space.export.timm_definition import timm_definition
+
+    return json.dumps(timm_definition(Architecture.from_json(document)).to_dict(), indent=1)
 
 
 def _export(session: Session, study: str, number: int, format: str) -> Download:

@@ -40,13 +40,14 @@ class _Piece:
     layer: int
 
 
-def fine(steps: Sequence[Step], image: Shape, depth: int) -> Sketch:
-    """Returns the picture at depth 3 or 4.
+def fine(steps: Sequence[Step], image: Shape, depth: int, *, source: str = "image") -> Sketch:
+    """Returns the picture at depth 3 or 4; `source` names what enters.
 
     Raises:
         DrawingError: it would be too large.
     """
-    first_box = _written("image", 0, "image", ("image", shape_words(image)), f"image\n{shape_words(image)}")
+    lines = (source, shape_words(image))
+    first_box = _written("image", 0, "image", lines, "\n".join(lines))
     boxes = [replace(first_box, pinned=True)]
     links: list[Link] = []
     frames = []
