@@ -92,6 +92,11 @@ def condensed(architecture: Architecture, *, halve_classifier: bool = False) -> 
     return replace(architecture, stages=stages, head=head)
 
 
+def is_learned(architecture: Architecture) -> bool:
+    """Returns whether an architecture is one to be trained, with groups still to be learned or just learned."""
+    return any(_learned(stage) for stage in architecture.stages)
+
+
 def converted(
     architecture: Architecture, tensors: Mapping[str, torch.Tensor], *, halve_classifier: bool = False
 ) -> tuple[Architecture, fx.GraphModule]:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from nas.exporting.errors import ExportDiffers
 from nas.exporting.formats import Runnable
+from nas.exporting.network import SMALLEST_SCORE
 from nas.exporting.variants import tolerance_of
 
 HERE = Path(__file__).parent
 TIME_LIMIT_S = 600.0  # of one process
-SMALLEST_SCORE = 1e-2  # below it, differences are compared with this instead of the largest score
 
 Floats = NDArray[np.float32]
 

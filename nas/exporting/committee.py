@@ -91,12 +91,13 @@ def export_committee(
         raise ExportError(
             f"a committee's program needs onnx, got {', '.join(wanted.formats)}; add onnx to --to"
         )
-    ordered = sorted(subjects, key=lambda subject: cost(subject.architecture).macs)
-    dataset = _common_data(ordered, watch)
-    networks = [network_of(subject, dataset) for subject in ordered]
+    dataset = _common_data(subjects, watch)
+    ready = [(network_of(subject, dataset), subject) for subject in subjects]
+    ready.sort(key=lambda pair: cost(pair[0].architecture).macs)
+    networks = [network for network, _ in ready]
     with new_folder(out, force=force) as folder:
         files: list[Entry] = []
-        for subject in ordered:
+        for _, subject in ready:
             watch(f"member {subject.name}")
             written = write_export(subject, wanted, folder / subject.name, watch)
             files += [replace(entry, path=f"{subject.name}/{entry.path}") for entry in written.files]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import safetensors.torch
@@ -11,14 +11,18 @@ import torch
 from torch import fx
 
 from nas.evaluation.data import Dataset
-from nas.exporting.errors import ExportError
+from nas.exporting.errors import ExportDiffers, ExportError
 from nas.exporting.subjects import Subject
 from search_space import Architecture
 from search_space.build import build
+from search_space.condensing import CondensingError, converted, is_learned
 from search_space.export.preprocessing import SMALLEST_STD, Preprocessing
 from search_space.weights import WeightsError, load_weights
 
 UNTRAINED_SEED = 0
+NUM_COMPARED = 8  # random images on which a test-time form is compared
+EXACT = 1e-4  # share of the largest score that two orders of the same float32 sums may differ by
+SMALLEST_SCORE = 1e-2  # below it, differences are compared with this instead of the largest score
 
 
 @dataclass(frozen=True)  # no slots: the module is built once
@@ -50,7 +54,9 @@ class Network:
 
 
 def network_of(subject: Subject, dataset: Dataset | None = None) -> Network:
-    """Returns a subject ready for writing.
+    """Returns a subject ready for writing: without what only its training needed.
+
+    A CondenseNet whose groups are learned becomes its test-time form, of index layers and ordinary group convolutions.
 
     Args:
         subject: what is exported; without weights it gets fresh ones from seed 0.
@@ -58,16 +64,17 @@ def network_of(subject: Subject, dataset: Dataset | None = None) -> Network:
 
     Raises:
         ExportError: the weights are another network's, or the data do not fit.
+        ExportDiffers: the test-time form does not give the trained network's scores.
     """
-    tensors = _tensors(subject)
-    return Network(
+    trained = Network(
         name=subject.name,
         architecture=subject.architecture,
-        tensors=tensors,
+        tensors=_tensors(subject),
         trained=subject.weights is not None,
         preprocessing=preprocessing_of(subject.architecture, dataset) if dataset else subject.preprocessing,
         notes=notes_of(subject),
     )
+    return _for_use(trained) if is_learned(subject.architecture) else trained
 
 
 def preprocessing_of(architecture: Architecture, dataset: Dataset) -> Preprocessing:
@@ -81,6 +88,33 @@ def notes_of(subject: Subject) -> tuple[str, ...]:
     lineage = subject.lineage
     notes = [f"Found by study {lineage['study']}, trial {lineage['trial']}."] if lineage else []
     return (*notes, *(() if subject.weights else ("Untrained: its weights are drawn from seed 0.",)))
+
+
+def _for_use(trained: Network) -> Network:
+    """Returns a CondenseNet's test-time form, compared; one that was not condensed to the end stays as it is."""
+    try:
+        architecture, module = converted(trained.architecture, trained.tensors)
+    except CondensingError:
+        return replace(
+            trained, notes=(*trained.notes, "Not condensed: its groups were not learned to the end.")
+        )
+    used = replace(
+        trained,
+        architecture=architecture,
+        tensors=dict(module.state_dict()),
+        notes=(*trained.notes, f"Condensed from the architecture {trained.architecture.digest}."),
+    )
+    side, channels = architecture.resolution, architecture.input_channels
+    images = torch.randn((NUM_COMPARED, channels, side, side), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected, got = trained.module(images), used.module(images)
+    difference, largest = float((got - expected).abs().max()), float(expected.abs().max())
+    if not difference <= EXACT * max(largest, SMALLEST_SCORE):
+        raise ExportDiffers(
+            f"the condensed network must give the scores of the trained one, got a difference of {difference:.3g};"
+            " nothing was kept: report it"
+        )
+    return used
 
 
 def _tensors(subject: Subject) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ import torch
 from nas.exporting.errors import ExportError
 from nas.exporting.formats import DType, Files, Runnable, require_packages, written_source, written_weights
 from nas.exporting.images import Images
-from nas.exporting.network import Network
+from nas.exporting.network import EXACT, Network
 from search_space.export.folding import folded_tensors
 from search_space.lowering import parts
 
@@ -39,9 +39,6 @@ class Variant:
     formats: tuple[str, ...]
     tolerance: float
     packages: tuple[str, ...] = ()
-
-
-EXACT = 1e-4  # share of the largest score that two orders of the same float32 sums may differ by
 
 
 def tolerance_of(variant: str) -> float:

@@ -86,6 +86,22 @@ def test_it_is_verified_again_from_the_folder_alone(exported: Exported, tmp_path
     assert all(check.top1_agreement == 1.0 for check in checks if not check.variant)
 
 
+def test_a_python_file_without_weights_is_run_with_fresh_ones(exported: Exported, tmp_path: Path) -> None:
+    out, told = tmp_path / "out", list[str]()
+    export(exported.subject, Wanted(("python",)), out)
+    assert not list(out.glob("digits*.safetensors"))
+    [check] = verify(out, watch=told.append)
+    assert check.top1_agreement == 1.0 and any("fresh ones" in text for text in told)
+    other = _edited(
+        exported=Exported(out, exported.manifest, exported.subject, ()),
+        folder=tmp_path,
+        path="digits_8.py",
+        edit=lambda code: code.replace(b"nn.Sigmoid()", b"nn.Hardsigmoid()"),
+    )
+    with pytest.raises(ExportDiffers, match=r"scores of digits_8\.py must be within"):
+        verify(other)
+
+
 def _edited(exported: Exported, folder: Path, path: str, edit: Callable[[bytes], bytes]) -> Path:
     """Returns a copy of an export with one file changed, and a manifest that does not show it."""
     moved = folder / "copy"
