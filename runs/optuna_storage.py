@@ -19,13 +19,13 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.engine import Row
 
 from runs import optuna_rows, states, studies
 from runs.drafts import FLUSH_AFTER_S, Draft
-from runs.errors import StudyExists, StudyMissing
+from runs.errors import StudyExists
 from runs.names import study_name
-from runs.optuna_cache import StudyCache, copied, drafted, frozen_draft, local_time
+from runs.optuna_cache import copied, drafted, local_time
+from runs.optuna_history import Histories, directions_of, missing_is_key_error
 from runs.records import Claim, Outcome, Value
 from runs.store import Store, open_store
 
@@ -48,13 +48,7 @@ class OptunaView(BaseStorage):
         self._store = store
         self._held = store.holdings
         self._lock = threading.RLock()
-        self._caches: dict[int, StudyCache] = {}
-        self._frozen: dict[int, tuple[int, FrozenTrial]] = {}  # of trials we hold, with their draft's version
-        self._shown: dict[
-            int, tuple[int, int]
-        ] = {}  # fence and version of our trials as their cache has them
-        self._places: dict[int, tuple[int, int]] = {}  # study and number by trial id
-        self._read: set[int] | None = None  # studies read since `reading_once` began; None outside of it
+        self._known = Histories(store)
 
     def __reduce__(self) -> tuple[Callable[..., BaseStorage], tuple[Any, ...]]:
         # Another process opens the storage anew and holds other trials.
@@ -72,9 +66,9 @@ class OptunaView(BaseStorage):
             raise DuplicatedStudyError(str(error)) from None
 
     def delete_study(self, study_id: int) -> None:
-        with self._lock, _missing_is_key_error():
+        with self._lock, missing_is_key_error():
             self._store.delete_study(study_id)
-            self._caches.pop(study_id, None)
+            self._known.forget(study_id)
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         self._set_study_attribute(study_id, "user_attrs", key, value)
@@ -83,16 +77,16 @@ class OptunaView(BaseStorage):
         self._set_study_attribute(study_id, "system_attrs", key, value)
 
     def get_study_id_from_name(self, study_name: str) -> int:
-        with _missing_is_key_error():
+        with missing_is_key_error():
             return self._store.study(study_name).id
 
     def get_study_name_from_id(self, study_id: int) -> str:
         with self._lock:
-            return self._cache(study_id).name
+            return self._known.cache(study_id).name
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         with self._lock:
-            return list(self._cache(study_id).directions)
+            return list(self._known.cache(study_id).directions)
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         return self._study_attributes(study_id, "user_attrs")
@@ -102,7 +96,7 @@ class OptunaView(BaseStorage):
 
     def get_all_studies(self) -> list[FrozenStudy]:
         return [
-            FrozenStudy(name, None, user_attrs, system_attrs, study_id, directions=_directions(directions))
+            FrozenStudy(name, None, user_attrs, system_attrs, study_id, directions=directions_of(directions))
             for study_id, name, directions, user_attrs, system_attrs in self._store.database.read(
                 studies.overview
             )
@@ -111,12 +105,12 @@ class OptunaView(BaseStorage):
     # Trials: writing
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        with self._lock, _missing_is_key_error():
+        with self._lock, missing_is_key_error():
             if template_trial is None:
                 [claim] = self._store.begin(study_id)
             else:
                 claim = self._store.insert_trial(study_id, _template(template_trial))
-            self._places[claim.trial_id] = (study_id, claim.number)
+            self._known.note_place(claim)
             return claim.trial_id
 
     def set_trial_param(
@@ -128,7 +122,7 @@ class OptunaView(BaseStorage):
 
         with self._lock:
             study_id = self._updatable(trial_id)
-            known = self._caches[study_id].distributions.setdefault(param_name, distribution)
+            known = self._known.cache(study_id).distributions.setdefault(param_name, distribution)
             check_distribution_compatibility(known, distribution)
             self._change(trial_id, change)
 
@@ -184,7 +178,7 @@ class OptunaView(BaseStorage):
                 self._store.release([claim])
                 return True
             is_failed = state == TrialState.FAIL
-            reason = self._draft(claim).system_attrs.get("fail_reason", "") if is_failed else ""
+            reason = self._known.draft(claim).system_attrs.get("fail_reason", "") if is_failed else ""
             outcome = Outcome(
                 claim,
                 _FINISHED[state],
@@ -201,24 +195,24 @@ class OptunaView(BaseStorage):
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         with self._lock:
-            trial = self._refreshed(study_id).by_number(trial_number)
+            trial = self._known.refreshed(study_id).by_number(trial_number)
         if trial is None:
             raise KeyError(f"No trial with {trial_number=} exists in study with {study_id=}.")
         return trial._trial_id
 
     def get_trial_number_from_id(self, trial_id: int) -> int:
         with self._lock:
-            return self._place(trial_id)[1]
+            return self._known.place(trial_id)[1]
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         with self._lock:
-            own = self._own(trial_id)
+            own = self._known.own(trial_id)
             if own is not None:
                 return copied([own])[0]  # Optuna's Trial goes on writing into it
-            study_id, number = self._place(trial_id)
-            known = self._cache(study_id).by_number(number)
+            study_id, number = self._known.place(trial_id)
+            known = self._known.cache(study_id).by_number(number)
             if known is None or not known.state.is_finished():
-                known = self._refreshed(study_id).by_number(number)
+                known = self._known.refreshed(study_id).by_number(number)
             if known is None:
                 raise KeyError(f"No trial with {trial_id=} exists.")
             return known if known.state.is_finished() else copied([known])[0]
@@ -228,7 +222,7 @@ class OptunaView(BaseStorage):
     ) -> list[FrozenTrial]:
         with self._lock:
             self.flush(FLUSH_AFTER_S)
-            trials = self._refreshed(study_id).select(states)
+            trials = self._known.refreshed(study_id).select(states)
         return copied(trials) if deepcopy else trials
 
     def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
@@ -237,7 +231,7 @@ class OptunaView(BaseStorage):
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
         with self._lock:
-            cache = self._refreshed(study_id)
+            cache = self._known.refreshed(study_id)
             if len(cache.directions) > 1:
                 raise RuntimeError("Best trial can be obtained only for single-objective optimization.")
             if cache.best is None:
@@ -267,99 +261,18 @@ class OptunaView(BaseStorage):
             ...     relative = [sampler.sample_relative(study, trial, space) for trial in begun]
         """
         with self._lock:
-            outer, self._read = self._read, set()
+            outer = self._known.begin_reading_once()
         try:
             yield
         finally:
             with self._lock:
-                self._read = outer
-
-    def _cache(self, study_id: int) -> StudyCache:
-        if study_id not in self._caches:
-            with _missing_is_key_error():
-                record = self._store.study(study_id)
-            self._caches[study_id] = StudyCache(record.name, _directions(record.directions))
-        return self._caches[study_id]
-
-    def _refreshed(self, study_id: int) -> StudyCache:
-        """Returns the study's cache with everything in it that is committed now, and our drafts on top."""
-        cache = self._cache(study_id)
-        touched = [  # few, of the thousands that a driver may hold
-            claim
-            for trial_id in self._held.touched
-            if (claim := self._held.claims[trial_id]).study_id == study_id
-        ]
-        is_read = self._read is not None and study_id in self._read
-        if not is_read or any(cache.by_number(claim.number) is None for claim in touched):
-            self._read_news(study_id, cache)
-        if self._read is not None:
-            self._read.add(study_id)
-        for claim in touched:
-            if (own := self._own(claim.trial_id)) is not None:
-                cache.put(own)
-                self._held.touched.discard(claim.trial_id)
-        return cache
-
-    def _read_news(self, study_id: int, cache: StudyCache) -> None:
-        """Puts what was committed since the last reading into the cache."""
-        news = self._store.database.read(
-            lambda connection: optuna_rows.news(connection, study_id, cache.revision, cache.parameters)
-        )
-        known = self._held.parameter_ids.setdefault(study_id, {})
-        for row in news.parameters:
-            cache.learn(row)
-            known[row.name, row.distribution] = row.id
-        for row in news.trials:
-            self._places[row.id] = (study_id, row.number)
-            self._let_go(row)
-            own = self._own(row.id)
-            cache.put(cache.frozen(row, news.intermediate.get(row.id, {})) if own is None else own)
-        cache.revision = news.revision
-
-    def _let_go(self, row: Row[*tuple[Any, ...]]) -> None:
-        """Forgets a trial that the ledger no longer counts as ours."""
-        claim = self._held.claims.get(row.id)
-        if claim is not None and (row.fence > claim.fence or states.TrialState(row.state).is_finished):
-            self._held.drop([claim])
-
-    def _own(self, trial_id: int) -> FrozenTrial | None:
-        """Returns a trial that we hold, its draft included."""
-        claim = self._held.claims.get(trial_id)
-        if claim is None:
-            self._frozen.pop(trial_id, None)
-            return None
-        draft = self._draft(claim)
-        version, frozen = self._frozen.get(trial_id, (-1, None))
-        if frozen is None or version != draft.version:
-            frozen = frozen_draft(trial_id, claim.number, draft)
-            self._frozen[trial_id] = (draft.version, frozen)
-        return frozen
-
-    def _draft(self, claim: Claim) -> Draft:
-        if self._held.claims.get(claim.trial_id) != claim:
-            return self._store.database.read(
-                lambda connection: optuna_rows.draft_of(connection, claim.trial_id)
-            )
-        if claim.trial_id not in self._held.drafts:
-            self._frozen.pop(claim.trial_id, None)
-            self._held.drafts[claim.trial_id] = self._store.database.read(
-                lambda connection: optuna_rows.draft_of(connection, claim.trial_id)
-            )
-        return self._held.drafts[claim.trial_id]
-
-    def _place(self, trial_id: int) -> tuple[int, int]:
-        if trial_id not in self._places:
-            row = self._store.database.read(lambda connection: optuna_rows.locate(connection, trial_id))
-            if row is None:
-                raise KeyError(f"No trial with {trial_id=} exists.")
-            self._places[trial_id] = (row.study_id, row.number)
-        return self._places[trial_id]
+                self._known.end_reading_once(outer)
 
     def _updatable(self, trial_id: int) -> int:
         """Returns the study of a trial that is unfinished; raises UpdateFinishedTrialError or KeyError."""
-        study_id, _ = self._place(trial_id)
+        study_id, _ = self._known.place(trial_id)
         if trial_id in self._held.claims:
-            self._cache(study_id)
+            self._known.cache(study_id)
         else:
             self.check_trial_is_updatable(trial_id, self.get_trial(trial_id).state)
         return study_id
@@ -368,7 +281,7 @@ class OptunaView(BaseStorage):
         """Applies a change to the draft of a trial that we hold, and to the database where another does."""
         claim = self._held.claims.get(trial_id)
         if claim is not None:
-            draft = self._draft(claim)
+            draft = self._known.draft(claim)
             change(draft)
             draft.mark()
             self._held.touched.add(trial_id)
@@ -389,25 +302,14 @@ class OptunaView(BaseStorage):
         return Claim(row.id, row.study_id, row.number, row.fence, row.attempt)
 
     def _set_study_attribute(self, study_id: int, column: str, key: str, value: Any) -> None:
-        with _missing_is_key_error():
+        with missing_is_key_error():
             self._store.database.write(
                 lambda connection: studies.set_attribute(connection, study_id, column, key, value)
             )
 
     def _study_attributes(self, study_id: int, column: str) -> dict[str, Any]:
-        with _missing_is_key_error():
+        with missing_is_key_error():
             return self._store.database.read(lambda one: studies.attributes(one, study_id, column))
-
-
-class _missing_is_key_error:
-    """Optuna's contract asks for KeyError where the ledger says StudyMissing."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, StudyMissing):
-            raise KeyError(str(error)) from None
 
 
 def _reopened(url: str, artifacts: str | None, lease_s: float, timeout_s: float) -> BaseStorage:
@@ -417,10 +319,6 @@ def _reopened(url: str, artifacts: str | None, lease_s: float, timeout_s: float)
 def _checked(name: str) -> str:
     # Optuna's own suite stores a study with an empty name; it harms nobody, so the view allows that one more.
     return name if name == "" else study_name(name)
-
-
-def _directions(names: Sequence[str]) -> list[StudyDirection]:
-    return [StudyDirection[name.upper()] for name in names]
 
 
 def _template(trial: FrozenTrial) -> optuna_rows.Template:

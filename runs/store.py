@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.engine import Connection
 
@@ -46,6 +46,7 @@ from runs.text import plain
 if TYPE_CHECKING:
     from runs.optuna_storage import OptunaView
 
+C = TypeVar("C", bound=Claim | None)
 LEASE_S = 60.0
 MAX_MESSAGE, MAX_TRACEBACK = 2_000, 65_536  # characters; a traceback's end says most
 logger = logging.getLogger(__name__)
@@ -362,19 +363,12 @@ class Store(StageVerbs):
 
     def insert_trial(self, study_id: int, template: Template) -> Claim:
         """Adds a trial in whatever state the template has it; holds it if it is unfinished and not queued."""
-        attempt = uuid.uuid4()
-
-        def recalled(connection: Connection) -> Claim | None:
-            begun = claims.begun(connection, [attempt])
-            return None if begun is None else begun[0]
-
-        claim = self.database.write(
-            lambda connection: optuna_rows.insert(connection, study_id, template, attempt, self.tenant),
-            recall=recalled,
+        return self._take(
+            lambda connection, attempt: optuna_rows.insert(
+                connection, study_id, template, attempt, self.tenant
+            ),
+            is_held=template.state is TrialState.LEASED,
         )
-        if template.state is TrialState.LEASED:
-            self.holdings.add([claim], are_new=False)
-        return claim
 
     def _storable(self, end: Outcome) -> Outcome:
         hidden = secrets(self.database.url)
@@ -391,14 +385,14 @@ class Store(StageVerbs):
             recall=lambda connection: studies.by_uid(connection, uid),
         )
 
-    def _take(self, take: Callable[[Connection, uuid.UUID], Claim | None]) -> Claim | None:
+    def _take(self, take: Callable[[Connection, uuid.UUID], C], *, is_held: bool = True) -> C:
         attempt = uuid.uuid4()
 
-        def recalled(connection: Connection) -> Claim | None:
+        def recalled(connection: Connection) -> Any:
             begun = claims.begun(connection, [attempt])
             return None if begun is None else begun[0]
 
-        claim = self.database.write(lambda connection: take(connection, attempt), recall=recalled)
-        if claim is not None:
+        claim: C = self.database.write(lambda connection: take(connection, attempt), recall=recalled)
+        if claim is not None and is_held:
             self.holdings.add([claim], are_new=False)
         return claim
