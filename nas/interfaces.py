@@ -56,15 +56,20 @@ class Measurement:
     resumed_from: int = 0  # the epoch whose checkpoint this attempt started from; 0 = from scratch
     weights: str | None = None  # sha256 of the weights in the artifact store
     latency_ms: float | None = None
+    micro_batch: int | None = None  # images taken together where a whole batch did not fit into memory
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A task that was stopped on request (pruned, cancelled or drained); its checkpoint is kept."""
+    """A task that was stopped on request (pruned, cancelled or drained); its checkpoint is kept.
+
+    `is_pruned`: the executor's own scheduler has stopped it, for good.
+    """
 
     key: str
     epoch: int
     seconds: float
+    is_pruned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,12 @@ class _Total(torch.autograd.Function):
         return gradient
 
 
+def _total(values: Tensor) -> Tensor:
+    untyped: Any = _Total
+    total: Tensor = untyped.apply(values)
+    return total
+
+
 class _TeamBatchNorm(nn.BatchNorm2d):
     """Batch normalisation over the images of all processes, on a CPU, where `nn.SyncBatchNorm` does not run.
 
@@ -157,11 +163,11 @@ class _TeamBatchNorm(nn.BatchNorm2d):
             return super().forward(images)
         axes, shape = (0, 2, 3), (1, -1, 1, 1)
         own = images.new_tensor([images.numel() / images.shape[1]])
-        first: Tensor = _Total.apply(torch.cat([images.sum(axes), own]))  # type: ignore[no-untyped-call]
+        first = _total(torch.cat([images.sum(axes), own]))
         count = first[-1].detach()
         mean = first[:-1] / count
         centred = images - mean.view(shape)
-        variance: Tensor = _Total.apply(centred.square().sum(axes)) / count  # type: ignore[no-untyped-call]
+        variance = _total(centred.square().sum(axes)) / count
         self._note(mean.detach(), variance.detach() * count / (count - 1))
         scale = torch.rsqrt(variance + self.eps)
         normal = centred * scale.view(shape)

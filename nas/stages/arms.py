@@ -35,6 +35,13 @@ class Watch:
     should_stop: Callable[[], bool] = lambda: False
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """An executor that somebody else has opened, and will close."""
+
+    executor: Executor
+
+
 class Bench:
     """Where a stage works: the ledger, the workers, and whoever looks on. To be closed, which ends the workers.
 
@@ -43,7 +50,7 @@ class Bench:
     Args:
         store: the ledger.
         settings: say which executor, and how many workers.
-        evaluator: of each worker.
+        evaluator: of each worker; or an executor in place of workers.
         watch: looks on.
         num_processes: that train one network together; above 1 each worker is a run of Ray Train.
     """
@@ -52,7 +59,7 @@ class Bench:
         self,
         store: Store,
         settings: Settings,
-        evaluator: Evaluator,
+        evaluator: Evaluator | Elsewhere,
         watch: Watch,
         *,
         num_processes: int = 1,
@@ -62,12 +69,14 @@ class Bench:
         self._executor: Executor | None = None
 
     def close(self) -> None:
-        """Ends the workers, where there are some."""
-        if self._executor is not None:
+        """Ends the workers, where there are some of our own."""
+        if self._executor is not None and not isinstance(self._evaluator, Elsewhere):
             self._executor.close()
 
     def _opened(self) -> Executor:
         """Starts the workers, after it is told which."""
+        if isinstance(self._evaluator, Elsewhere):
+            return self._evaluator.executor
         chosen = self._settings.search
         placement = place(chosen, num_processes=self._num_processes)
         self.watch.plan(placement.words)

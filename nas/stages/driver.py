@@ -248,7 +248,7 @@ class Driver:
             self._end(running, outcomes.complete(running.claim, running.costs, event, self._rules))
         elif isinstance(event, Failure):
             self._fail(running, event)
-        elif running.is_pruned:
+        elif running.is_pruned or event.is_pruned:
             self._end(running, outcomes.pruned(running.claim, event))
         else:
             followers = [start.claim for start in running.followers]

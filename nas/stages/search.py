@@ -17,7 +17,7 @@ from nas.evaluation.data import Dataset, load
 from nas.interfaces import Evaluator
 from nas.reward import Reward
 from nas.settings import Settings
-from nas.stages.arms import Bench, Watch, arm_study, revive, training_evaluator
+from nas.stages.arms import Bench, Elsewhere, Watch, arm_study, revive, training_evaluator
 from nas.stages.budget import Budget
 from nas.stages.finalists import Finalist, finalists, repeated
 from nas.stages.names import CONTROL, FINALISTS
@@ -84,7 +84,7 @@ def search(
     settings: Settings,
     *,
     watch: Watch | None = None,
-    evaluator: Evaluator | None = None,
+    evaluator: Evaluator | Elsewhere | None = None,
     notes: Mapping[str, object] | None = None,
 ) -> SearchReport:
     """Runs a new search, and returns when its budget is used or somebody asks to stop.
@@ -92,7 +92,7 @@ def search(
     Args:
         settings: what is searched for; `settings.search.study` must be a new name.
         watch: is told the plan and the progress, and may ask to stop.
-        evaluator: measures candidates; None trains them.
+        evaluator: measures candidates; None trains them; or an executor that measures them elsewhere.
         notes: kept with the study, beside its settings.
 
     Raises:
@@ -141,7 +141,7 @@ def resume(
     artifacts: str | None = None,
     changes: Callable[[Settings], Settings] = lambda settings: settings,
     watch: Watch | None = None,
-    evaluator: Evaluator | None = None,
+    evaluator: Evaluator | Elsewhere | None = None,
 ) -> SearchReport:
     """Goes on with a search from nothing but the ledger; a finished one returns its report at once.
 
@@ -181,7 +181,7 @@ def _run(
     dataset: Dataset,
     space: SearchSpace,
     watch: Watch,
-    evaluator: Evaluator | None,
+    evaluator: Evaluator | Elsewhere | None,
 ) -> SearchReport:
     """Runs the arms one after another on one executor: search, control, repeated finalists."""
     chosen, reward = settings.search, settings.search.make_reward()
