@@ -285,7 +285,7 @@ def importance_bars(found: Sequence[Importance], num_trials: int, *, limit: int 
         hovertemplate="%{y}: %{x:.1%}<br>best on average: %{customdata[0]} of %{customdata[1]}<extra></extra>",
     )
     axis = {
-        "title": {"text": "Share of the reward's variance explained alone"},
+        "title": {"text": "Share of the variance explained"},
         "tickformat": ".2~p",
         "rangemode": "tozero",
     }

@@ -13,6 +13,7 @@ from dashboards.info.progress import climb, spending, throughput
 from dashboards.info.rewards import rewards, weighing
 from dashboards.info.scaling import DIMENSIONS, Member, fitted_pairs, members, region, saturations
 from dashboards.info.table import FAILURES, NONE, STATES
+from dashboards.pages.committees import committees
 from dashboards.pages.scaling import family_of, newest_rule, trials_of
 from dashboards.pages.search_panels import chosen_curves, chosen_importances, recent_bars
 from dashboards.reader import Reader
@@ -190,6 +191,23 @@ def _family(reader: Reader, study_id: int) -> Rows:
     ]
 
 
+def _committees(reader: Reader, study_id: int) -> Rows:
+    grown = family_of(Site(reader), study_id).arms.get("grow")
+    found = () if grown is None else committees(reader, grown)
+    return [
+        {
+            "kind": one.kind,
+            "members": " + ".join(one.names),
+            "mean": one.mean,
+            "macs": one.cost,
+            "accuracy": one.accuracy,
+            "low": one.low,
+            "high": one.high,
+        }
+        for one in found
+    ]
+
+
 def trial_curves(reader: Reader, study_id: int, number: int) -> Rows:
     """Returns what one trial reported, a row for each attempt, metric and step."""
     reported = reader.store.metrics(reader.browse.trial(study_id, number).id)
@@ -218,4 +236,5 @@ TABLES: dict[str, Callable[[Reader, int], Rows]] = {
     "predictions": _predictions,
     "saturation": _saturation,
     "family": _family,
+    "committees": _committees,
 }

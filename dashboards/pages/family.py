@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -12,17 +10,10 @@ from dashboards.drawing.components import Node
 from dashboards.drawing.scaling import family_curve
 from dashboards.info import scaling as info
 from dashboards.info.words import compact, share
-from dashboards.pages import exports
+from dashboards.pages import committees, exports
 from dashboards.pages.scaling import Family, family_of, newest_rule, trials_of
-from dashboards.reader import Reader
 from dashboards.site import Site
 from runs.browsing import Head
-from runs.errors import LedgerError
-from runs.records import TrialRecord
-from scaling_rules import Committee
-
-PREDICTIONS = "predictions"  # kind of the artifacts from which committees are made
-MAX_VOTERS = 12
 
 
 def layout(site: Site, study_id: int) -> Component:
@@ -38,14 +29,14 @@ def layout(site: Site, study_id: int) -> Component:
         return parts.empty(
             "The family is being trained", f"{done} trainings have ended; members appear here one by one."
         )
-    committees = _committees(site.reader, grown.id, grown.revision)
+    found = committees.committees(site.reader, grown)
     note = "A line joins the means over seeds; small marks are single trainings."
     csv = site.link(f"/_nas/csv/{study_id}/family")
-    drawn = family_curve(members, committees)
+    drawn = family_curve(members, found)
     body: list[Node] = [
         parts.chart("family", "Accuracy against cost", drawn, csv=csv, note=note, height=420, wide=True),
         parts.card("Members", _table(site, grown, members)),
-        _committee_card(committees),
+        committees.card(found),
         _exports(site, grown, members),
     ]
     return html.Div(body, className="page")
@@ -106,27 +97,6 @@ def _table(site: Site, grown: Head, members: list[info.Member]) -> Component:
     return parts.table(header, rows, caption="Members of the family", numeric=(2, 3, 4, 6))
 
 
-def _committee_card(committees: tuple[Committee, ...]) -> Component:
-    if not committees:
-        return html.Div()
-    rows: list[list[Node]] = [
-        [
-            one.kind,
-            " + ".join(one.names),
-            one.mean,
-            compact(one.cost),
-            share(one.accuracy),
-            f"{share(one.low)} to {share(one.high)}",
-        ]
-        for one in committees
-    ]
-    header = ("Kind", "Members", "Mean", "MACs", "Accuracy", "95 % interval")
-    note = "Ensembles and cascades that none beats; chosen on one half of the validation images, measured on the other."
-    return parts.card(
-        "Committees", parts.table(header, rows, caption="Committees", numeric=(3, 4)), note=note
-    )
-
-
 def _exports(site: Site, grown: Head, members: list[info.Member]) -> Component:
     if site.exporter is None:
         return html.Div()
@@ -140,30 +110,3 @@ def _exports(site: Site, grown: Head, members: list[info.Member]) -> Component:
         ]
     note = "Made as `nas export` makes it: run alone and compared with the network before it is handed over."
     return parts.card("Export", shown, note=note)
-
-
-@lru_cache(maxsize=8)
-def _committees(reader: Reader, study_id: int, revision: int) -> tuple[Committee, ...]:
-    """Returns the frontier of committees; nothing where a prediction is missing or damaged."""
-    votes: list[info.Votes] = []
-    for trial in trials_of_head(reader, study_id):
-        stored = [one for one in reader.browse.artifacts(trial.id) if one.kind == PREDICTIONS]
-        if not stored or len(votes) == MAX_VOTERS:
-            continue
-        try:
-            found = info.arrays(reader.artifacts.get_bytes(stored[-1].sha256))
-            name = f"{trial.choices.get('rule', '')} {trial.choices.get('size', '')} (trial {trial.number})"
-            votes.append(info.Votes(name, trial.costs["macs"], found["probabilities"], found["labels"]))
-        except (LedgerError, ValueError, KeyError):
-            continue
-    try:
-        return info.committee(votes) if len(votes) > 1 else ()
-    except ValueError:
-        return ()
-
-
-def trials_of_head(reader: Reader, study_id: int) -> list[TrialRecord]:
-    """Returns an arm's trials, the cheapest first."""
-    head = reader.head(study_id)
-    found = reader.browse.page(study_id, list(range(min(head.num_trials, 500))))
-    return sorted(found, key=lambda one: one.costs.get("macs", 0.0))

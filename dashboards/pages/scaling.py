@@ -13,6 +13,7 @@ from dashboards.drawing import scaling as drawing
 from dashboards.drawing.components import Node
 from dashboards.info import scaling as info
 from dashboards.info.words import clock
+from dashboards.pages import committees
 from dashboards.site import Site
 from runs.browsing import Head
 from runs.records import TrialRecord
@@ -56,15 +57,13 @@ def layout(site: Site, study_id: int) -> Component:
     stored = newest_rule(site, family)
     trials = [trial for arm in family.arms.values() for trial in trials_of(site, arm)]
     curves = info.saturations(trials)
-    if stored is None and not curves:
-        return _nothing(site, family)
-    laws = {
-        k: v for arm in family.arms.values() for k, v in info.laws(site.reader.browse.fits(arm.id)).items()
-    }
 
     def csv(name: str) -> str:
         return site.link(f"/_nas/csv/{study_id}/{name}")
 
+    frontier = _committees(site, family, csv)
+    if stored is None and not curves and not frontier:
+        return _nothing(site, family)
     body: list[Node] = []
     if stored is not None:
         grown = family.arms.get("grow")
@@ -74,19 +73,42 @@ def layout(site: Site, study_id: int) -> Component:
             _verdict(stored),
             _charts(stored.fit, members, csv),
         ]
-    sentence = "One dimension scaled, the others as they were; bars are standard deviations over seeds."
-    body.append(
-        parts.chart(
-            "saturation",
-            "One dimension alone",
-            drawing.saturation_curves(curves, laws),
-            csv=csv("saturation"),
-            note=sentence,
-        )
+    return html.Div([*body, *frontier, *_alone(site, family, curves, csv)], className="page")
+
+
+def _alone(
+    site: Site, family: Family, curves: list[info.Saturation], csv: Callable[[str], str]
+) -> list[Node]:
+    """Returns the curves of single dimensions, and the laws fitted to them."""
+    laws = {
+        k: v for arm in family.arms.values() for k, v in info.laws(site.reader.browse.fits(arm.id)).items()
+    }
+    chart = parts.chart(
+        "saturation",
+        "One dimension alone",
+        drawing.saturation_curves(curves, laws),
+        csv=csv("saturation"),
+        note="One dimension scaled, the others as they were; bars are standard deviations over seeds.",
     )
-    for name, law in laws.items():
-        body.append(parts.card(f"Law of {name}", parts.facts({one.name: str(one) for one in law.parameters})))
-    return html.Div(body, className="page")
+    facts = [
+        parts.card(f"Law of {name}", parts.facts({one.name: str(one) for one in law.parameters}))
+        for name, law in laws.items()
+    ]
+    return [chart, *facts]
+
+
+def _committees(site: Site, family: Family, csv: Callable[[str], str]) -> list[Node]:
+    """Returns the committees' frontier beside the members that they are made of; nothing before there is one."""
+    grown = family.arms.get("grow")
+    found = () if grown is None else committees.committees(site.reader, grown)
+    if grown is None or not found:
+        return []
+    drawn = drawing.family_curve(info.members(trials_of(site, grown), None), found)
+    title = "Committees against single networks"
+    return [
+        parts.chart("committees", title, drawn, csv=csv("committees"), note=committees.NOTE, height=420),
+        committees.card(found),
+    ]
 
 
 def _nothing(site: Site, family: Family) -> Component:

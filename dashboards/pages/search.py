@@ -219,13 +219,15 @@ def _pareto_card(
         choice("pareto-cost", "Cost", names, view.cost),
         choice("pareto-colour", "Colour", {"time": "by time", "state": "by state"}, "time"),
     ]
+    note = _sample_note(view)
+    every = html.A("Every point", href=site.link(f"/s/{view.head.id}/points"), className="save")
     figure = chart(
         "pareto",
         "Accuracy against cost",
         drawn,
         csv=site.link(f"/_nas/csv/{view.head.id}/front"),
-        note=_sample_note(view),
-        actions=[html.A("Every point", href=site.link(f"/s/{view.head.id}/points"), className="save")],
+        note=note,
+        actions=[every] if note else [],
         controls=controls,
         height=460,
         wide=True,

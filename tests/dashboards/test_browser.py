@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -20,19 +21,22 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from dashboards.reader import Reader
 from dashboards.server import Address, Server
 from dashboards.site import Site
-from nas.cli.dashboard import exports
+from nas.cli.dashboard import exports, timm_text
 from nas.cli.printing import Printer
 from nas.cli.session import Session
 from nas.exporting.packaging import verify
 from runs import Outcome, Store, TrialState, open_store
+from runs.browsing import Browsing
+from runs.errors import StorageUnreachable
 from tests.dashboards.modelled import HOSTILE, run_everything
+from tests.dashboards.proxy import proxied
 from tests.dashboards.synthetic import write_large_study
 from tests.dashboards.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parent / "assets" / "axe.min.js"
-LARGE = 20_000
+LARGE = 10_000
 PATIENCE_MS = 60_000
 DRAWN = (
     "document.querySelectorAll('.js-plotly-plot').length >= document.querySelectorAll('.dash-graph').length"
@@ -82,7 +86,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     command = [sys.executable, "-m", "tests.dashboards.modelled", str(folder), "5000", "0.3"]
     searching = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     formats, exporter = exports(Session(Printer(quiet=True), flags={"storage": url}))
-    server = Server(Site(Reader(store), formats=formats, exporter=exporter), Address(port=0))
+    site = Site(Reader(store), formats=formats, exporter=exporter, timm_text=timm_text)
+    server = Server(site, Address(port=0))
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
@@ -256,12 +261,12 @@ def test_the_grid_sorts_filters_and_opens_a_trial(visit: Visit) -> None:
     expect(count).not_to_have_text(f"{LARGE:,} of {LARGE:,} trials")
     page.get_by_label("failed").uncheck()
     expect(count).to_have_text(f"{LARGE:,} of {LARGE:,} trials")
-    page.locator("#trials-search").fill("12345")
+    page.locator("#trials-search").fill("2345")
     expect(count).to_have_text(f"1 of {LARGE:,} trials")
-    page.locator(".ag-row [col-id=number]", has_text="12345").click()
-    page.get_by_role("link", name="Open trial 12345").click()
-    expect(page).to_have_url(visit.house.at(f"/s/{large}/trials/12345"))
-    expect(page.locator(".trial-title")).to_contain_text("Trial 12345")
+    page.locator(".ag-row [col-id=number]", has_text="2345").click()
+    page.get_by_role("link", name="Open trial 2345").click()
+    expect(page).to_have_url(visit.house.at(f"/s/{large}/trials/2345"))
+    expect(page.locator(".trial-title")).to_contain_text("Trial 2345")
 
 
 def test_two_networks_are_compared_from_the_page_of_one(visit: Visit) -> None:
@@ -271,6 +276,25 @@ def test_two_networks_are_compared_from_the_page_of_one(visit: Visit) -> None:
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#main")).to_contain_text("what differs is marked")
     assert page.locator(".different").count() > 0
+
+
+def test_a_stage_opens_the_graph_of_its_operators(visit: Visit) -> None:
+    page = visit.go(f"/a/{digests(visit.house)[0]}", until=".stage-button")
+    page.get_by_role("button", name="Operators of stage 2").press("Enter")  # by keyboard as by a click
+    expect(page.locator("#stage-title")).to_have_text("Operators of stage 2")
+    wait_until(page, "document.querySelector('#stage-drawing img').naturalWidth > 100")
+    page.get_by_label("blocks").check()
+    expect(page.locator("#drawing-stages")).to_be_hidden()
+
+
+def test_an_architecture_is_told_as_json_as_python_and_in_timms_words(visit: Visit) -> None:
+    page = visit.go(f"/a/{digests(visit.house)[0]}", until="#encoding-text")
+    text = page.locator("#encoding-text")
+    expect(text).to_contain_text('"stages"')
+    page.get_by_label("Python").check()
+    expect(text).to_contain_text("Architecture.from_json(")
+    page.get_by_label("timm").check()
+    expect(text).to_have_text(re.compile('"arch_def"|timm cannot build this network: '))
 
 
 def test_an_export_is_downloaded_and_verifies(visit: Visit, tmp_path: Path) -> None:
@@ -305,6 +329,42 @@ def test_a_study_that_is_deleted_while_it_is_looked_at_says_so(visit: Visit) -> 
     page = visit.go(f"/s/{visit.house.studies['gone']}", until=".tile")
     visit.house.store.delete_study(visit.house.studies["gone"])
     expect(page.locator("#banner")).to_contain_text("deleted")
+
+
+@pytest.mark.parametrize("strips", [True, False], ids=["taken off", "left on"])
+def test_behind_a_proxy_with_a_prefix_everything_works(browser: Browser, house: House, strips: bool) -> None:
+    server = Server(Site(Reader(house.store), prefix="/nas/"), Address(port=0))
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    page = browser.new_page()
+    try:
+        with proxied(server.port, "/nas", strips=strips) as front:
+            page.goto(f"{front}/nas/?token={server.token}")
+            page.get_by_role("link", name="digits", exact=True).click(timeout=PATIENCE_MS)
+            page.wait_for_selector("#climb .main-svg", timeout=PATIENCE_MS)
+            assert page.url == f"{front}/nas/s/{house.studies['digits']}"
+            page.get_by_role("link", name="Trials", exact=True).click()
+            page.wait_for_selector(".ag-row", timeout=PATIENCE_MS)
+            with page.expect_download() as downloading:
+                page.get_by_role("link", name="CSV").click()
+            assert Path(downloading.value.path()).read_text(encoding="utf-8").startswith("number,state")
+    finally:
+        page.close()
+        server.close()
+        thread.join()
+
+
+def test_a_storage_that_goes_away_is_told_and_comes_back_by_itself(visit: Visit, monkeypatch: Any) -> None:
+    page = visit.go(f"/s/{visit.house.studies['digits']}", until=".tile")
+    with monkeypatch.context() as away:
+
+        def unreachable(*_: object) -> None:
+            raise StorageUnreachable("the storage must answer, got nothing; start it")
+
+        away.setattr(Browsing, "revision", unreachable)
+        expect(page.locator("#banner")).to_contain_text("No answer since")
+        assert page.locator(".tile").count() > 0  # what was known stays
+    expect(page.locator("#banner")).to_be_empty()
 
 
 def test_the_theme_is_switched_and_kept(visit: Visit) -> None:

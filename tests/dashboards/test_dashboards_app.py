@@ -8,17 +8,23 @@ import zipfile
 from typing import Any
 
 import pytest
+from dash import dcc, html
+from dash.development.base_component import Component
+from plotly.offline import get_plotlyjs_version
 from werkzeug.test import Client
 
 from dashboards.app import beat, make_application, too_heavy
-from dashboards.pages import router
+from dashboards.pages import encoding, router
+from dashboards.pages.data import TABLES
 from dashboards.reader import Reader
 from dashboards.report import report
 from dashboards.security import Policy
 from dashboards.server import Address, BadAddress
 from dashboards.site import Site
+from nas.cli.dashboard import timm_text
 from runs import Store
 from runs.errors import StorageUnreachable
+from search_space import reference
 from tests.dashboards.conftest import TOKEN, WITH_TOKEN
 from tests.fakes.ledgers import architecture
 
@@ -37,6 +43,17 @@ HOSTILE = "<script>alert(1)</script>.html"
 
 def text_of(component: Any) -> str:
     return json.dumps(component.to_plotly_json(), default=lambda one: one.to_plotly_json())
+
+
+def components(tree: Any) -> list[Any]:
+    """Returns all components of a page."""
+    found = [tree] if isinstance(tree, Component) else []
+    children = getattr(tree, "children", tree if isinstance(tree, list | tuple) else None)
+    for child in (
+        children if isinstance(children, list | tuple) else [children] if children is not None else []
+    ):
+        found += components(child)
+    return found
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/s/1/workers", f"/a/{architecture(11).digest}"])
@@ -105,25 +122,50 @@ def test_the_page_runs_no_script_but_its_own(client: Client) -> None:
     assert "'unsafe-inline'" not in answer.headers["Content-Security-Policy"].partition("style-src")[0]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "front",
-        "best",
-        "importances",
-        "curves",
-        "compute",
-        "throughput",
-        "timeline",
-        "trials",
-        "scaling",
-        "family",
-    ],
-)
+@pytest.mark.parametrize("name", sorted(TABLES))
 def test_the_data_of_every_chart_can_be_had(client: Client, name: str) -> None:
     answer = client.get(f"/_nas/csv/1/{name}", headers=WITH_TOKEN)
     assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/csv")
     assert "attachment" in answer.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/s/1/points", "/s/1/workers"])
+def test_every_chart_has_buttons_for_its_picture_and_its_data(site: Site, client: Client, path: str) -> None:
+    page = components(router.content(site, path)[0])
+    charts = [one for one in page if isinstance(one, dcc.Graph)]
+    sheets = [one.href for one in page if isinstance(one, html.A) and "/_nas/csv/" in one.href]
+    saves = [one for one in page if isinstance(one, html.Button) and getattr(one, "data-save", None)]
+    assert len(saves) == 2 * len(charts) <= 2 * len(sheets)
+    for address in sheets:
+        answer = client.get(address, headers=WITH_TOKEN)
+        assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/csv")
+
+
+def test_only_pages_that_need_them_load_the_grid_and_webgl(client: Client) -> None:
+    found = {path: client.get(path, headers=WITH_TOKEN) for path in ("/s/1", "/s/1/trials", "/s/1/points")}
+    grids = [path for path, one in found.items() if "/dash_ag_grid/" in one.text]
+    assert grids == ["/s/1/trials"]
+    assert [path for path, one in found.items() if "whole-plotly" in one.text] == ["/s/1/points"]
+    eval_is_allowed = ["'unsafe-eval'" in one.headers["Content-Security-Policy"] for one in found.values()]
+    assert eval_is_allowed == [False, False, True]
+
+
+def test_the_small_library_is_of_the_version_that_makes_the_figures(client: Client) -> None:
+    text = client.get("/_dash-component-suites/plotly/package_data/plotly.min.js", headers=WITH_TOKEN).text
+    assert f"plotly.js (cartesian - minified) v{get_plotlyjs_version()}" in text[:200]
+
+
+def test_a_network_that_timm_cannot_build_says_why(store: Store) -> None:
+    def refuse(document: str) -> str:
+        raise ValueError("too wide")
+
+    site = Site(Reader(store), timm_text=refuse)
+    assert encoding.text(site, "timm", "{}") == "timm cannot build this network: too wide"
+
+
+def test_timms_words_for_a_network_of_its_own() -> None:
+    words = json.loads(timm_text(reference("mnasnet_a1_1_0").to_json()))
+    assert words["class"] == "EfficientNet" and words["arch_def"]
 
 
 def test_unknown_data_and_studies_are_not_found(client: Client) -> None:
