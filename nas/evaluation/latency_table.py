@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nas.evaluation.latency import Pass, forward_pass, latencies, one_thread
+from nas.evaluation.latency import Pass, forward_pass, latencies, lay_out_by_channels, one_thread
 from search_space import Architecture, SearchSpace, lower
 from search_space.build import build
 from search_space.graph import Graph, Node
@@ -231,9 +231,7 @@ def _key(graph: Graph, node: Node) -> str:
 
 def _network_ms(architecture: Architecture, device: str, batch_size: int) -> float:
     module = build(architecture, seed=0).to(device)
-    for parameter in module.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    lay_out_by_channels(module)
     side, channels = architecture.resolution, architecture.input_channels
     run = forward_pass(module, (batch_size, channels, side, side))
     with one_thread():
@@ -261,7 +259,8 @@ def _operator_pass(operator: Operator, shapes: tuple[Shape, ...], inputs: tuple[
     if made is None:
         function, arguments = call(operator, inputs)
         return partial(function, *arguments)
-    module = made.module().eval().to(inputs[0].device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = made.module().eval().to(inputs[0].device)
+    lay_out_by_channels(module)
     return partial(module, *inputs)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from nas.evaluation.latency import Pass, forward_pass
+from nas.evaluation.latency import Pass, forward_pass, lay_out_by_channels
 from nas.exporting.errors import ExportError
 from nas.exporting.network import Network
 from search_space.export.onnx_file import onnx_bytes
@@ -29,9 +29,7 @@ def pass_of(network: Network, device: str, batch_size: int) -> Pass:
     if device == "onnxruntime":
         return _session_pass(network, shape)
     module = network.module.to(device)
-    for parameter in module.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    lay_out_by_channels(module)
     return forward_pass(module, shape)
 
 

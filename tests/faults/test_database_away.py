@@ -97,7 +97,7 @@ def test_transactions_that_lock_crosswise_both_come_through(postgres_database: s
             ours.start()
             with psycopg.connect(name, autocommit=True) as onlooker:
                 waiting = "select count(*) from pg_locks where not granted"
-                wait_until(lambda: bool(onlooker.execute(waiting).fetchone()[0]))  # type: ignore[index]
+                wait_until(lambda: onlooker.execute(waiting).fetchone() != (0,))
                 session.execute("select 1 from study where id = %s for update", (study.id,))
                 session.rollback()
                 ours.join(60)
