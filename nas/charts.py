@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox, BboxBase
 
 from nas.networks import View
@@ -53,6 +54,7 @@ def bubbles(rows: Sequence[View], kind: str) -> bytes:
         axes.set_xscale("log")
         axes.set_xlabel("MACs (the papers' FLOPs)")
         axes.set_ylabel(f"published top-1 on {rows[0]['top1_data']}, %")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(_quantity)
         axes.xaxis.set_minor_formatter("")
         axes.margins(0.15)
