@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from nas.evaluation.data import MAX_RESIDENT_BYTES, Dataset, load
 from nas.evaluation.examples import DataError
 from nas.evaluation.feeding import Feed, open_feed
 from nas.evaluation.latency import latency
+from nas.evaluation.memory import is_out_of_memory, release
 from nas.evaluation.optimisation import module_bytes
-from nas.evaluation.scores import InputScale, Score, score
+from nas.evaluation.scores import BATCH_SIZE, InputScale, Score, score
 from nas.evaluation.splits import training_share
 from nas.evaluation.team import Team, team
 from nas.evaluation.training import Diverged, Training
@@ -28,6 +30,8 @@ from nas.settings import DataSettings, Recipe
 from runs.artifacts import ArtifactStore
 from search_space.architecture import Architecture
 from search_space.build import build
+
+logger = logging.getLogger(__name__)
 
 _CURVE = "curve.json"  # the file of a checkpoint that holds (accuracy, loss) of each epoch so far
 _CHECKPOINT_LABELS = {"training": "2"}  # raised when older states would not go on the same way
@@ -91,17 +95,15 @@ class TrainingEvaluator:
             StopTraining: `report` returned False; the epoch's checkpoint is safe.
             Diverged: the loss is no longer finite, or far beyond that of guessing.
             DataError: data and architecture do not fit together, or the data cannot be read.
+            MemoryError, torch.OutOfMemoryError: one image is too much for the memory (two with batch normalisation).
         """
-        together = team()
-        attempt = _Attempt(task, report, self._options.checkpoint_interval_s, together)
+        attempt = _Attempt(task, report, self._options.checkpoint_interval_s, team())
         architecture = without_auxiliary(Architecture.from_json(task.architecture))
         with (
             _threads(self._options.num_threads),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=True),
         ):
-            training, validation, scale = self._prepared(task, architecture, together)
-            resumed_from = attempt.resume(training)
-            result = attempt.run(training, validation, scale)
+            training, result = self._trained(task, architecture, attempt)
         weights = attempt.stored_weights(training.scored) if self._options.keeps_weights else None
         latency_ms = None
         if self._options.measures_latency:
@@ -114,13 +116,37 @@ class TrainingEvaluator:
             epoch=training.epoch,
             seconds=attempt.seconds,
             num_examples=result.num_examples,
-            resumed_from=resumed_from,
+            resumed_from=attempt.resumed_from,
             weights=weights,
             latency_ms=latency_ms,
+            micro_batch=training.micro_batch,
         )
 
+    def _trained(self, task: Task, architecture: Architecture, attempt: _Attempt) -> tuple[Training, Score]:
+        """Trains to the end, in ever smaller parts of a batch while memory does not suffice.
+
+        A smaller part begins at the last checkpoint: what ran out of memory in its middle has changed statistics.
+        """
+        micro_batch: int | None = None
+        while True:
+            checkpoint = attempt.checkpoint()
+            if micro_batch is None and checkpoint is not None:
+                micro_batch = checkpoint.micro_batch
+            training, validation, scale = self._prepared(task, architecture, attempt.team, micro_batch)
+            try:
+                attempt.resume(training, checkpoint)
+                checkpoint = None  # so that its bytes are not kept
+                return training, attempt.run(training, validation, scale)
+            except (MemoryError, RuntimeError) as error:
+                micro_batch = training.smaller_micro_batch
+                if micro_batch is None or not is_out_of_memory(error):
+                    raise
+            logger.warning("memory does not suffice: trained with %d images at once", micro_batch)
+            del training
+            release()
+
     def _prepared(
-        self, task: Task, architecture: Architecture, together: Team
+        self, task: Task, architecture: Architecture, together: Team, micro_batch: int | None
     ) -> tuple[Training, Feed, InputScale]:
         """Returns the training before its first epoch, the images it is scored on, and the input scale."""
         ready = self._data(task.data)
@@ -138,6 +164,7 @@ class TrainingEvaluator:
             num_epochs=task.fidelity.epochs,
             seed=task.seed,
             team=together,
+            micro_batch=micro_batch,
         )
         return training, validation, scale
 
@@ -248,6 +275,20 @@ class _Ready:
     feeds: dict[int, tuple[Feed, Feed]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """A checkpoint: its files, and (accuracy, loss) of each epoch behind it."""
+
+    files: Mapping[str, bytes]
+    curve: list[list[float]]
+
+    @property
+    def micro_batch(self) -> int | None:
+        """In which parts of a batch it was trained, so that it goes on in the same; None for whole ones."""
+        found: int | None = json.loads(self.files["training.json"]).get("micro_batch")
+        return found
+
+
 class _Attempt:
     """One go at a task: its clock, its checkpoints, its reports."""
 
@@ -255,11 +296,13 @@ class _Attempt:
         self, task: Task, report: Callable[[Progress], bool], checkpoint_interval_s: float, together: Team
     ) -> None:
         self._task = task
-        self._team = together
+        self.team = together
         self._report = report
         self._interval_s = checkpoint_interval_s
         self._store = None if task.checkpoints is None else ArtifactStore(task.checkpoints)
         self._curve: list[tuple[float, float]] = []  # (accuracy, loss) of each epoch so far
+        self._num_told = 0  # epochs that `report` knows of
+        self.resumed_from = 0
         self._started = self._saved_at = time.perf_counter()
 
     @property
@@ -267,15 +310,26 @@ class _Attempt:
         """Seconds of this attempt so far, without those that `report` took."""
         return time.perf_counter() - self._started
 
-    def resume(self, training: Training) -> int:
-        """Goes on from the newest sound checkpoint of this version and returns its epoch; 0 without one."""
-        checkpoint = None if self._store is None else self._store.load_checkpoint(self._task.key)
-        if checkpoint is not None and checkpoint.labels == _CHECKPOINT_LABELS:
+    def checkpoint(self) -> _State | None:
+        """Returns the newest sound checkpoint of this version; None without one."""
+        found = None if self._store is None else self._store.load_checkpoint(self._task.key)
+        if found is None or found.labels != _CHECKPOINT_LABELS:
+            return None
+        return _State(found.files, json.loads(found.files[_CURVE]))
+
+    def resume(self, training: Training, checkpoint: _State | None) -> None:
+        """Goes on from a checkpoint, and reports the epochs behind it once more: the driver may have died before it
+        noted them."""
+        self._curve = []
+        if checkpoint is not None:
             training.restore({name: data for name, data in checkpoint.files.items() if name != _CURVE})
-        self._team.check_agreed(training.epoch, training.device)
-        if checkpoint is not None and training.epoch:
-            self._report_again(json.loads(checkpoint.files[_CURVE]))
-        return training.epoch
+        self.team.check_agreed(training.epoch, training.device)
+        if not self._num_told:
+            self.resumed_from = training.epoch
+        for epoch, (accuracy, loss) in enumerate(checkpoint.curve if checkpoint else (), start=1):
+            self._curve.append((accuracy, loss))
+            if not self._tell(Progress(self._task.key, epoch, accuracy, loss, seconds=0.0)):
+                raise StopTraining
 
     def run(self, training: Training, validation: Feed, scale: InputScale) -> Score:
         """Trains the epochs that are left and returns the score after the last."""
@@ -293,34 +347,40 @@ class _Attempt:
 
     def _score(self, training: Training, validation: Feed, scale: InputScale) -> Score:
         return score(
-            training.scored, validation, scale, mixed_precision=training.mixed_precision, team=self._team
+            training.scored,
+            validation,
+            scale,
+            mixed_precision=training.mixed_precision,
+            team=self.team,
+            batch_size=min(BATCH_SIZE, 4 * (training.micro_batch or BATCH_SIZE)),
         )
 
     def stored_weights(self, module: nn.Module) -> str | None:
         """Returns the sha256 of the module's weights in the artifact store; None without a store,
         and where another process of the team has stored them."""
-        if self._store is None or not self._team.writes:
+        if self._store is None or not self.team.writes:
             return None
         return self._store.put_bytes(module_bytes(module), kind="weights")
 
-    def _report_again(self, curve: list[list[float]]) -> None:
-        """Reports the epochs behind a checkpoint once more: the driver may have died before it noted them."""
-        for epoch, (accuracy, loss) in enumerate(curve, start=1):
-            self._curve.append((accuracy, loss))
-            if not self._report(Progress(self._task.key, epoch, accuracy, loss, seconds=0.0)):
-                raise StopTraining
-        self._started = time.perf_counter()
+    def _tell(self, progress: Progress) -> bool:
+        """Reports an epoch, once; returns whether to go on."""
+        if progress.epoch <= self._num_told:
+            return True
+        self._num_told = progress.epoch
+        before = time.perf_counter()
+        goes_on = self._report(progress)
+        self._started += time.perf_counter() - before
+        return goes_on
 
     def _report_epoch(self, training: Training, result: Score) -> None:
-        seconds = self.seconds
         self._curve.append((result.accuracy, result.loss))
-        progress = Progress(self._task.key, training.epoch, result.accuracy, result.loss, seconds)
-        goes_on = self._report(progress)
-        self._started += self.seconds - seconds
+        goes_on = self._tell(
+            Progress(self._task.key, training.epoch, result.accuracy, result.loss, self.seconds)
+        )
         if training.epoch == self._task.fidelity.epochs:
             return
         is_due = time.perf_counter() - self._saved_at >= self._interval_s
-        if self._store is not None and self._team.writes and (is_due or not goes_on):
+        if self._store is not None and self.team.writes and (is_due or not goes_on):
             files = {**training.files(), _CURVE: json.dumps(self._curve).encode()}
             self._store.save_checkpoint(self._task.key, training.epoch, files, labels=_CHECKPOINT_LABELS)
             self._saved_at = time.perf_counter()

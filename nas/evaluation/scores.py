@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nas.evaluation.feeding import Feed, ordered_batches
 from nas.evaluation.team import ALONE, Team
 
-_BATCH_SIZE = 512
+BATCH_SIZE = 512
 _Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
@@ -70,6 +70,7 @@ def score(
     *,
     mixed_precision: bool = False,
     team: Team = ALONE,
+    batch_size: int = BATCH_SIZE,
 ) -> Score:
     """Returns the module's score over every image of a feed; the module is left in evaluation mode.
 
@@ -78,11 +79,12 @@ def score(
         feed: the images.
         scale: the input scale that it was trained with.
         mixed_precision: bf16 autocast, as in training on a GPU.
+        batch_size: images at once; it changes the rounding of sums and nothing else.
         team: processes that share the images out; all of them call, and all get the score of all images.
     """
     module.eval()
     found = torch.zeros(2, dtype=torch.float64, device=next(module.parameters()).device)
-    order = ordered_batches(len(feed), _BATCH_SIZE)[team.rank :: team.size]
+    order = ordered_batches(len(feed), batch_size)[team.rank :: team.size]
     with torch.inference_mode():
         for images, labels in feed.batches(order):
             with torch.autocast(images.device.type, torch.bfloat16, enabled=mixed_precision):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nas.evaluation.augmentation import augmentation
 from nas.evaluation.feeding import Feed, Indices, shuffled_batches
+from nas.evaluation.memory import parts, set_momentum, smaller
 from nas.evaluation.optimisation import (
     load_module,
     load_optimizer,
@@ -53,6 +54,8 @@ class Training:
         num_epochs: of the whole training, which the learning rate is spread over.
         seed: of order, augmentation, dropout and stochastic depth.
         team: the processes that train it together; each is given the same, and has the same state after each epoch.
+        micro_batch: images that are taken together where a whole batch is too much for the memory: gradients and steps
+            are those of the batch, its statistics are not (see `nas.evaluation.memory`); None takes all.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Training:
         num_epochs: int,
         seed: int,
         team: Team = ALONE,
+        micro_batch: int | None = None,
     ) -> None:
         self.epoch = 0  # finished epochs
         self._average = copy.deepcopy(module).requires_grad_(False) if recipe.ema_decay > 0.0 else None
@@ -81,6 +85,10 @@ class Training:
         self._limit = _EXPLODED * math.log(num_classes)
         self._steps_per_epoch = -(-len(indices) // recipe.batch_size)
         self._num_steps = num_epochs * self._steps_per_epoch
+        self._batch_size = len(indices) // self._steps_per_epoch  # as `shuffled_batches` makes them
+        self.micro_batch = micro_batch
+        if micro_batch is not None:
+            set_momentum(module, len(parts(self._batch_size, micro_batch)))
         self._seed = seed
         self._augmented = augmentation(recipe.augmentation, recipe.magnitude)
         self._device = next(module.parameters()).device
@@ -98,6 +106,14 @@ class Training:
     @property
     def mixed_precision(self) -> bool:
         return self._mixed
+
+    @property
+    def smaller_micro_batch(self) -> int | None:
+        """How many images to take together when the present number was too much; None where there is no less.
+
+        Processes that train together go on alone: one that stopped in the middle would keep the others waiting.
+        """
+        return None if self._team.size > 1 else smaller(self.micro_batch or self._batch_size, self._module)
 
     def run_epoch(self) -> float:
         """Trains one epoch and returns its mean training loss.
@@ -124,7 +140,8 @@ class Training:
         files = {"model.safetensors": module_bytes(self._module), **optimizer_files(self._optimizer)}
         if self._average is not None:
             files["average.safetensors"] = module_bytes(self._average)
-        return {**files, "training.json": json.dumps({"epoch": self.epoch}).encode()}
+        facts = {"epoch": self.epoch, "micro_batch": self.micro_batch}
+        return {**files, "training.json": json.dumps(facts).encode()}
 
     def restore(self, files: Mapping[str, bytes]) -> None:
         """Goes back to the state that `files` gave, bit for bit on a CPU."""
@@ -153,13 +170,19 @@ class Training:
 
     def _backward(self, inputs: Tensor, labels: Tensor, weight: float) -> Tensor:
         """Adds the gradients of this process's share and returns its loss, times its weight in the batch's."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
-            outputs = self._joined(inputs)
-        smoothing = self._recipe.label_smoothing
-        loss = nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=smoothing) * weight
         strength = self._recipe.group_lasso if self._learned else 0.0
-        torch.autograd.backward(loss + strength * group_lasso(self._learned) if strength else loss)
-        return loss.detach()
+        losses = []
+        for part in parts(len(labels), self.micro_batch):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
+                outputs = self._joined(inputs[part])
+            loss = nn.functional.cross_entropy(
+                outputs.float(), labels[part], label_smoothing=self._recipe.label_smoothing
+            ) * (weight * (part.stop - part.start) / len(labels))
+            losses.append(loss.detach())
+            if strength and part.start == 0:  # it is of the weights, so once a step
+                loss = loss + strength * group_lasso(self._learned)
+            torch.autograd.backward(loss)
+        return torch.stack(losses).sum()
 
     def _check(self, losses: list[Tensor]) -> None:
         mean = float(self._team.mean(torch.stack(losses).mean()))

@@ -31,9 +31,10 @@ _CLASSES_BY_TYPE: dict[str, FailureClass] = {
     "ray.exceptions.RayError": FailureClass.PREEMPTED,  # the worker, its node or the way to it is gone
 }
 
-# torch raises a bare RuntimeError for these; the messages are of c10's CPUAllocator, of cuBLAS and of cuDNN.
+# torch raises a bare RuntimeError for these; the messages are of c10's CPUAllocator, oneDNN, cuBLAS and cuDNN.
 _CLASSES_BY_MESSAGE: tuple[tuple[re.Pattern[str], FailureClass], ...] = (
     (re.compile(r"DefaultCPUAllocator: (can't allocate|not enough) memory"), FailureClass.OOM_HOST),
+    (re.compile(r"could not create a (primitive|memory)"), FailureClass.OOM_HOST),
     (re.compile(r"CUDA error: out of memory|CU(BLAS|DNN)_STATUS_ALLOC_FAILED"), FailureClass.OOM_DEVICE),
 )
 

@@ -58,6 +58,8 @@ def complete(claim: Claim, costs: Mapping[str, float], measurement: Measurement,
     }
     if measurement.latency_ms is not None:
         metrics["latency_ms"] = measurement.latency_ms
+    if measurement.micro_batch is not None:
+        metrics["micro_batch"] = float(measurement.micro_batch)
     return Outcome(
         claim,
         TrialState.COMPLETE,
