@@ -23,7 +23,7 @@ from nas.interfaces import Progress, Task
 from nas.settings import DataSettings, Fidelity, Recipe, Settings, make_settings
 from nas.stages.tuning import study_searcher
 
-NUM_TRIALS = 6
+NUM_TRIALS = 4
 
 
 def settings(storage: str) -> Settings:

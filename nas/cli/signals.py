@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -12,7 +12,11 @@ from types import FrameType
 from nas.cli.exits import CommandError, Exit
 from nas.cli.printing import Printer
 
-_CODES = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+_CODES = {
+    signal.SIGINT: Exit.INTERRUPTED,
+    signal.SIGTERM: Exit.TERMINATED,
+    signal.SIGHUP: Exit.TERMINATED,  # the terminal is gone
+}
 
 
 @dataclass(slots=True)
@@ -27,7 +31,9 @@ class Interruption:
 
 @contextmanager
 def interruptible(printer: Printer, resume: str) -> Iterator[Interruption]:
-    """Turns the first SIGINT or SIGTERM into an `Interruption` and lets the second one kill.
+    """Turns the first SIGINT, SIGTERM or SIGHUP into an `Interruption` and lets the second one kill.
+
+    Under `nohup` a lost terminal changes nothing.
 
     Where the workers' cluster is lost, the sentence ends with the command that goes on.
 
@@ -44,9 +50,13 @@ def interruptible(printer: Printer, resume: str) -> Iterator[Interruption]:
         if interruption():  # the ledger is safe at every moment, so nothing needs to be tidied up
             os._exit(code)
         interruption.exit_code = code
+        if number == signal.SIGHUP:
+            _write_nowhere(terminals)
         printer.message(f"stopping after the current epochs; once more ends at once. Go on with: {resume}")
 
-    earlier = {number: signal.signal(number, handle) for number in _CODES}
+    terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
+    obeyed = [number for number in _CODES if signal.getsignal(number) is not signal.SIG_IGN]
+    earlier = {number: signal.signal(number, handle) for number in obeyed}
     try:
         yield interruption
     except ClusterLost as error:
@@ -54,3 +64,11 @@ def interruptible(printer: Printer, resume: str) -> Iterator[Interruption]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def _write_nowhere(descriptors: Iterable[int]) -> None:
+    """Lets what is still written end in nothing: to write to a terminal that is gone is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)

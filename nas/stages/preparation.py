@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,8 @@ from search_space import Architecture, SearchSpace, open_space
 
 # Base widths that are tried for a target, nearest to 1 first, so that a tie goes to the published width.
 WIDTHS = (1.0, 0.75, 1.4, 0.5, 2.0, 0.35, 0.25, 0.15, 0.1)
+VERSIONS = "versions"  # the key of a study's settings
+_LIBRARIES = ("nas-compound", "torch", "optuna", "numpy")
 NUM_PROBES = 64  # random points from which a width's median cost is known to some percent
 
 
@@ -117,7 +121,32 @@ def stored_settings(settings: Settings, dataset: Dataset) -> dict[str, object]:
     tables = settings.model_dump()
     for key in ("storage", "artifacts"):
         tables["search"][key] = None
-    return {**tables, "fingerprint": dataset.fingerprint}
+    return {**tables, "fingerprint": dataset.fingerprint, VERSIONS: versions()}
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what proposals and trainings depend on."""
+    found = {}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def changed_versions(study: StudyRecord) -> str | None:
+    """Returns what to say of a study that was last run with other versions; None where they are the same."""
+    before, now = study.settings.get(VERSIONS, {}), versions()
+    changed = [
+        f"{name} {before[name]} then, {now.get(name, 'none')} now"
+        for name in before
+        if before[name] != now.get(name)
+    ]
+    if not changed:
+        return None
+    return (
+        f"study {study.name!r} was last run with other versions ({', '.join(changed)}): its results stay,"
+        " but proposals and trainings may differ from what they would have been; install those to go on exactly"
+    )
 
 
 def restored_settings(study: StudyRecord) -> Settings:

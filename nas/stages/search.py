@@ -6,6 +6,7 @@ and repeated trainings of the finalists, so that the report can say whether the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from nas.stages.budget import Budget
 from nas.stages.finalists import Finalist, finalists, repeated
 from nas.stages.names import CONTROL, FINALISTS
 from nas.stages.preparation import (
+    changed_versions,
     latency_lookup,
     make_space,
     plan,
@@ -40,6 +42,8 @@ from nas.strategies.rungs import make_rungs
 from runs import Store, StudyRecord, open_store
 from search_space import Architecture, SearchSpace
 from search_space.spaces import SpaceError, difference
+
+logger = logging.getLogger(__name__)
 
 
 class SpaceChanged(ValueError):
@@ -168,6 +172,8 @@ def resume(
         dataset = load(settings.data)
         space = make_space(settings, dataset)
         _check_unchanged(study, space, dataset)
+        if (told := changed_versions(study)) is not None:
+            logger.warning("%s", told)
         _budget(settings).check_lowered(store.spent(study.id), _budget(before))
         store.set_study_settings(study.id, {**study.settings, **stored_settings(settings, dataset)})
         revive(store, study)
@@ -190,7 +196,7 @@ def _run(
         places += ", which every worker must reach"
     watch.plan(f"{plan(settings, dataset, space)}\n{places}")
     looks_up = reward.is_arithmetic or chosen.latency_table is not None
-    evaluator = evaluator or training_evaluator(settings, measures_latency=not looks_up)
+    evaluator = evaluator or training_evaluator(settings, dataset, measures_latency=not looks_up)
     latency_ms = latency_lookup(settings, space)
     with closing(Bench(store, settings, evaluator, watch)) as bench:
         source: Source = _sampled(store, study, settings, space)
