@@ -1,7 +1,8 @@
 """How quick the dashboard is on a large study, in Chromium, beside Optuna Dashboard; and what watching costs.
 
 Ours is measured on 100,000 trials. Optuna Dashboard gets 3,000 of the same trials through the same storage: on
-100,000 it does not finish loading, which is why ours switches it off there. Times are of a browser without a GPU.
+100,000 it does not finish loading, which is why ours switches it off there. Times are of a browser without a GPU, and
+the least of some repeats, as `timeit` has them: whatever else this machine does only adds to them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader
 FIRST_PLOT = "document.querySelector('.js-plotly-plot .main-svg, .js-plotly-plot canvas')"
 FIRST_ROW = ".ag-center-cols-container .ag-row[row-index='0']"
 NUM_TRIALS, NUM_VIEWERS = 150, 3
+NUM_VISITS, NUM_SEARCHES = 5, 3
 UP_S = 8.0  # before the first visitor comes: who starts a dashboard has to find its address first
 
 
@@ -49,7 +51,7 @@ def run() -> list[Row]:
             with _served(f"sqlite:///{folder / 'large.db'}") as welcome:
                 ours = _ours(browser, welcome, large)
             with _optuna_served(peer) as address:
-                theirs = _first_plot(browser, address, "/dashboard/studies/1")
+                theirs = _quickest(lambda: _first_plot(browser, address, "/dashboard/studies/1"))
             rows = _rows(ours, theirs)
         browser.close()
         return [*rows, *_watched(folder)]
@@ -130,9 +132,13 @@ def _first_plot(browser: Browser, address: str, path: str, *, welcome: str = "")
     return found
 
 
+def _quickest(visit: Callable[[], _Measured]) -> _Measured:
+    return min((visit() for _ in range(NUM_VISITS)), key=lambda found: found["paint_s"])
+
+
 def _ours(browser: Browser, welcome: str, store: Store) -> _Measured:
     address = welcome.partition("/?")[0]
-    found = _first_plot(browser, address, "/s/1", welcome=welcome)
+    found = _quickest(lambda: _first_plot(browser, address, "/s/1", welcome=welcome))
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto(welcome)
@@ -188,12 +194,13 @@ def _heap(page: Page) -> float:
 
 def _watched(folder: Path) -> list[Row]:
     """Returns how a search's speed changes while three viewers poll its page."""
-    alone_s = _search_s(folder / "alone", watchers=0)
-    watched_s = _search_s(folder / "watched", watchers=NUM_VIEWERS)
+    alone, watched = [], []
+    for index in range(NUM_SEARCHES):  # by turns: the machine's other work falls on both
+        alone.append(_search_s(folder / f"alone-{index}", watchers=0))
+        watched.append(_search_s(folder / f"watched-{index}", watchers=NUM_VIEWERS))
+    alone_s, watched_s = min(alone), min(watched)
     ratio = watched_s / alone_s
-    what = (
-        f"{NUM_TRIALS} instant trials, watched by {NUM_VIEWERS} viewers that poll each second, over unwatched"
-    )
+    what = f"{NUM_TRIALS} instant trials, watched by {NUM_VIEWERS} open pages, over unwatched"
     return [Row(what, watched_s, alone_s, ratio, MAX_SLOWDOWN, ratio <= MAX_SLOWDOWN, "s")]
 
 

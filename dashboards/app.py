@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
 from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
 from flask import Flask, request
 
 from dashboards import files, scripts, zipped
@@ -186,6 +187,22 @@ def _register(app: Dash, site: Site) -> None:
     )
     def show(address: str | None) -> tuple[Component, Component, str]:
         return router.content(site, site.path(address))
+
+    @app.callback(
+        Output("awaited", "children"),
+        Output("awaited", "className"),
+        Output("navigation", "children", allow_duplicate=True),
+        Input("pulse", "data"),
+        State("url", "pathname"),
+        State("awaited", "className"),
+        prevent_initial_call=True,
+    )
+    def arrive(pulse: Any, address: str | None, state: str) -> tuple[Component, str, Component]:
+        found = router.arrived(site, site.path(address)) if state == router.AWAITED else None
+        if found is None:
+            raise PreventUpdate
+        page, navigation = found
+        return page, "", navigation
 
     set_title = cast(Any, app.clientside_callback)  # Dash has no annotation for it
     set_title(ClientsideFunction("site", "title"), Output("title-set", "data"), Input("title", "data"))

@@ -14,6 +14,8 @@ from dashboards.info.words import visible
 Node = Component | str | int | float | None
 Nodes = Node | Sequence[Node]
 
+EMPTY = "empty"  # class of what stands where there is nothing yet
+
 GRAPH_CONFIG: Any = {
     "displaylogo": False,
     "responsive": True,
@@ -151,7 +153,7 @@ def empty(title: str, sentence: Nodes, command: str = "") -> Component:
     parts: list[Node] = [html.H2(title), html.P(sentence)]
     if command:
         parts.append(html.Pre(command, tabIndex=0, **aria(label="Command to run")))
-    return html.Div(parts, className="empty")
+    return html.Div(parts, className=EMPTY)
 
 
 def code(text: str, label: str, id: str) -> Component:

@@ -10,7 +10,7 @@ from typing import Any
 from dash import Dash, dcc, html
 from dash.development.base_component import Component
 
-from dashboards.drawing.components import Node, aria, empty
+from dashboards.drawing.components import EMPTY, Node, aria, empty
 from dashboards.pages import (
     architecture,
     compare,
@@ -30,6 +30,7 @@ from dashboards.site import Site
 from runs.errors import LedgerError, StudyMissing, TrialMissing
 
 TITLE = "nas"
+AWAITED = "awaited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def content(site: Site, path: str) -> tuple[Component, Component, str]:
     study_id = given.get("study_id")
     try:
         name = site.reader.head(study_id).name if study_id is not None else ""
-        return page.layout(site, **given), _navigation(site, study_id, name, page), _title(page, name)
+        body = _awaited(page.layout(site, **given))
+        return body, _navigation(site, study_id, name, page), _title(page, name)
     except StudyMissing:
         back: Node = dcc.Link("All studies", href=site.link("/"))
         return (
@@ -118,7 +120,20 @@ def content(site: Site, path: str) -> tuple[Component, Component, str]:
         )
     except LedgerError as error:
         sentence = f"{error}. This page tries again by itself."
-        return empty("The storage does not answer", sentence), html.Span(), TITLE
+        return _awaited(empty("The storage does not answer", sentence)), html.Span(), TITLE
+
+
+def arrived(site: Site, path: str) -> tuple[Component, Component] | None:
+    """Returns the page, and the navigation above it, that something stands in for; None: it is still awaited."""
+    page, navigation, _ = content(site, path)
+    return None if getattr(page, "className", "") == AWAITED else (page, navigation)
+
+
+def _awaited(page: Component) -> Component:
+    """Returns a page; what stands in for one that has nothing to show yet is replaced when there is something."""
+    if getattr(page, "className", "") != EMPTY:
+        return page
+    return html.Div(page, id="awaited", className=AWAITED)
 
 
 def _title(page: Page, name: str) -> str:

@@ -367,6 +367,15 @@ def test_a_storage_that_goes_away_is_told_and_comes_back_by_itself(visit: Visit,
     expect(page.locator("#banner")).to_be_empty()
 
 
+def test_a_study_without_a_trial_shows_its_first_as_soon_as_it_has_begun(visit: Visit) -> None:
+    store = visit.house.store
+    fresh = store.create_study("fresh", directions=["maximize"], seed=0, space={}, settings={})
+    page = visit.go(f"/s/{fresh.id}", until=".empty")
+    expect(page.locator("#main")).to_contain_text("No trial yet")
+    store.finish([Outcome(store.begin(fresh.id)[0], TrialState.COMPLETE, (0.5,))])
+    expect(page.locator(".tile-value").first).to_have_text("0.5")
+
+
 def test_the_theme_is_switched_and_kept(visit: Visit) -> None:
     page = visit.go("/", until=".studies")
     ground = "getComputedStyle(document.documentElement).backgroundColor"
