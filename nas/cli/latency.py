@@ -103,6 +103,7 @@ def _table(session: Session, device: str, batch: int, out: Path) -> None:
         "mean_error": error.mean_share,
         "largest_error": error.max_share,
         "rank_correlation": error.rank_correlation,
+        "timed_twice": error.repeat_share,
     }
     session.facts(view)
 
