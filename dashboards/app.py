@@ -191,18 +191,16 @@ def _register(app: Dash, site: Site) -> None:
     @app.callback(
         Output("awaited", "children"),
         Output("awaited", "className"),
-        Output("navigation", "children", allow_duplicate=True),
         Input("pulse", "data"),
         State("url", "pathname"),
         State("awaited", "className"),
         prevent_initial_call=True,
     )
-    def arrive(pulse: Any, address: str | None, state: str) -> tuple[Component, str, Component]:
+    def arrive(pulse: Any, address: str | None, state: str) -> tuple[Component, str]:
         found = router.arrived(site, site.path(address)) if state == router.AWAITED else None
         if found is None:
             raise PreventUpdate
-        page, navigation = found
-        return page, "", navigation
+        return found, ""
 
     set_title = cast(Any, app.clientside_callback)  # Dash has no annotation for it
     set_title(ClientsideFunction("site", "title"), Output("title-set", "data"), Input("title", "data"))

@@ -120,13 +120,14 @@ def content(site: Site, path: str) -> tuple[Component, Component, str]:
         )
     except LedgerError as error:
         sentence = f"{error}. This page tries again by itself."
-        return _awaited(empty("The storage does not answer", sentence)), html.Span(), TITLE
+        stand_in = _awaited(empty("The storage does not answer", sentence))
+        return stand_in, _navigation(site, study_id, "", page), TITLE
 
 
-def arrived(site: Site, path: str) -> tuple[Component, Component] | None:
-    """Returns the page, and the navigation above it, that something stands in for; None: it is still awaited."""
-    page, navigation, _ = content(site, path)
-    return None if getattr(page, "className", "") == AWAITED else (page, navigation)
+def arrived(site: Site, path: str) -> Component | None:
+    """Returns the page that something stands in for; None: it is still awaited."""
+    page, _, _ = content(site, path)
+    return None if getattr(page, "className", "") == AWAITED else page
 
 
 def _awaited(page: Component) -> Component:
