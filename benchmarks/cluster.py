@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from benchmarks.row import Row
@@ -25,6 +25,7 @@ from nas.stages.rules import Rules
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
 from runs import Claim, open_store
+from runs.errors import StudyExists
 from search_space import open_space
 from tests.postgres_server import PostgresServer, program_folders
 
@@ -105,10 +106,37 @@ def pace(url: str, *, num_trials: int, strategy: str = "random", num_workers: in
         strategy: that proposes.
         num_workers: pretended ones.
     """
+    laps: list[_Laps] = []
+
+    def watched(source: Source) -> Source:
+        laps.append(_Laps(source, num_trials))
+        return laps[0]
+
+    pretend(url, num_trials=num_trials, strategy=strategy, num_workers=num_workers, watched=watched)
+    laps[0].mark()
+    with open_store(url) as store:
+        violations = store.check()
+    assert not violations, violations
+    return Pace(num_trials, laps[0].differences(time.perf_counter), laps[0].differences(time.process_time))
+
+
+def pretend(
+    url: str,
+    *,
+    num_trials: int,
+    strategy: str = "random",
+    num_workers: int = NUM_WORKERS,
+    watched: Callable[[Source], Source] = lambda source: source,
+) -> None:
+    """Runs a search of pretended trainings until it has so many trials, or goes on with one.
+
+    Args:
+        url, num_trials, strategy, num_workers: as for `pace`.
+        watched: what the driver is given in place of its source.
+    """
     clock = VirtualClock(drag=1.0)
     space = open_space("mnasnet", resolution=16, num_classes=10, input_channels=1, width=0.25)
-    reward = Reward("soft", 5e6, "macs")
-    fidelity = Fidelity(epochs=1)
+    reward, fidelity = Reward("soft", 5e6, "macs"), Fidelity(epochs=1)
     sampler = make_sampler(strategy, seed=0, space=space, reward=reward, num_trials=num_trials)
     rules = Rules(
         data=DataSettings(),
@@ -120,17 +148,13 @@ def pace(url: str, *, num_trials: int, strategy: str = "random", num_workers: in
     )
     executor = VirtualExecutor(Modelled(MEAN_SECONDS), clock, num_slots=num_workers)
     with open_store(url, clock=clock.clock) as store:
-        study = store.create_study(
-            "cluster", directions=reward.directions, seed=0, space=space.describe(), settings={}
-        )
-        source = SampledSource(store, study, space, sampler, fidelity)
-        run = store.open_run(study.id, "search", {})
-        laps = _Laps(source, num_trials)
-        Driver(store, study, run, laps, executor, rules).drive()
-        laps.mark()
-        violations = store.check()
-    assert not violations, violations
-    return Pace(num_trials, laps.differences(time.perf_counter), laps.differences(time.process_time))
+        with suppress(StudyExists):
+            store.create_study(
+                "cluster", directions=reward.directions, seed=0, space=space.describe(), settings={}
+            )
+        study = store.study("cluster")
+        source = watched(SampledSource(store, study, space, sampler, fidelity))
+        Driver(store, study, store.open_run(study.id, "search", {}), source, executor, rules).drive()
 
 
 class _Laps:

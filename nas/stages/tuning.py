@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nas.execution.tune_searcher import StudySearcher
+from nas.execution.tune_searcher import StudySearcher, TuneError
 from nas.flags import masked
 from nas.interfaces import Executor
 from nas.settings import Settings
@@ -35,27 +36,49 @@ def study_searcher(settings: Settings) -> StudySearcher:
 
 @dataclass(frozen=True)
 class StudyDrive:
-    """Runs the search of some settings on an executor: begins it, or goes on with it."""
+    """Runs the search of some settings on an executor: begins it, or goes on with it.
+
+    Args:
+        settings: of the search.
+        lacks_storage: whether the storage's URL had a password, and was left out where this was kept.
+    """
 
     settings: Settings
+    lacks_storage: bool = False
 
-    def __reduce__(self) -> tuple[type[StudyDrive], tuple[Settings]]:
-        return StudyDrive, (_without_password(self.settings),)
+    def __reduce__(self) -> tuple[type[StudyDrive], tuple[Settings, bool]]:
+        url = self.settings.search.storage
+        if url is None or masked(url) == url:
+            return StudyDrive, (self.settings, self.lacks_storage)
+        return StudyDrive, (_with_storage(self.settings, None), True)
 
     def __call__(self, executor: Executor, should_stop: Callable[[], bool]) -> None:
+        """Returns when the search has ended, or a stop was asked for.
+
+        Raises:
+            TuneError: the storage's URL was left out, and `NAS_STORAGE` does not say it.
+        """
         watch, trains = Watch(should_stop=should_stop), Elsewhere(executor)
-        chosen = self.settings.search
+        settings = self.settings
+        if self.lacks_storage:
+            settings = _with_storage(settings, os.environ.get("NAS_STORAGE"))
+            if settings.search.storage is None:
+                raise TuneError(
+                    "a restored `Tuner` must be told where the study lies, got a storage with a password, which is kept"
+                    " nowhere; set NAS_STORAGE"
+                )
+        chosen = settings.search
         try:
             resume(
-                study_name(self.settings),
-                storage=storage_url(self.settings),
+                study_name(settings),
+                storage=storage_url(settings),
                 artifacts=chosen.artifacts,
                 changes=self._budget,
                 watch=watch,
                 evaluator=trains,
             )
         except StudyMissing:
-            search(self.settings, watch=watch, evaluator=trains)
+            search(settings, watch=watch, evaluator=trains)
         except NothingFeasible:
             pass  # it ended, and said so in the ledger
 
@@ -66,8 +89,5 @@ class StudyDrive:
         return stored.model_copy(update={"search": stored.search.model_copy(update=budget)})
 
 
-def _without_password(settings: Settings) -> Settings:
-    url = settings.search.storage
-    if url is None or masked(url) == url:
-        return settings
-    return settings.model_copy(update={"search": settings.search.model_copy(update={"storage": None})})
+def _with_storage(settings: Settings, url: str | None) -> Settings:
+    return settings.model_copy(update={"search": settings.search.model_copy(update={"storage": url})})

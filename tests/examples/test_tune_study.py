@@ -39,8 +39,8 @@ def num_finished(folder: Path) -> int:
         return 0
 
 
-@pytest.mark.slow
 @pytest.mark.faults
+@pytest.mark.long_faults
 def test_a_killed_tuner_loses_nothing_and_a_new_one_repeats_nothing(tmp_path: Path) -> None:
     def wait(program: Program, kill: int) -> None:
         wait_until(lambda: num_finished(tmp_path) > kill or program.poll() is not None, DEADLINE_S)

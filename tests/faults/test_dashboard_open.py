@@ -37,7 +37,7 @@ def served(url: str) -> Iterator[str]:
             thread.join()
 
 
-@pytest.mark.parametrize("immediate", [True, False])
+@pytest.mark.parametrize("immediate", [True, pytest.param(False, marks=pytest.mark.long_faults)])
 def test_an_open_page_says_that_the_storage_is_away_and_recovers_alone(
     postgres_server: PostgresServer, postgres_database: str, immediate: bool
 ) -> None:

@@ -18,7 +18,7 @@ from tests.fakes.processes import wait_until
 
 pytestmark = pytest.mark.faults
 
-QUESTION = "--study s --target 1M --width 0.25 --resolution 8 --epochs 2 --trials 3 --repeats 0".split()
+QUESTION = "--study s --target 0.5M --width 0.1 --resolution 8 --epochs 2 --trials 2 --repeats 0".split()
 DEADLINE_S = 240.0
 
 

@@ -13,7 +13,7 @@ import pytest
 from ray import cloudpickle
 from ray.tune.search import Searcher
 
-from nas.execution.tune_searcher import StudySearcher, StudyStopper
+from nas.execution.tune_searcher import StudySearcher, StudyStopper, TuneError
 from nas.settings import Settings, make_settings
 from nas.stages.tuning import study_searcher
 from runs import TrialRecord, TrialState, open_store
@@ -159,11 +159,17 @@ def test_what_ends_our_driver_is_raised_where_tune_asks(tmp_path: Path) -> None:
             suggested(searcher, "a")
 
 
-def test_nothing_is_saved_and_a_tuner_keeps_no_password(tmp_path: Path) -> None:
+def test_nothing_is_saved_and_a_tuner_keeps_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NAS_STORAGE", raising=False)
     url = "postgresql+psycopg://ann:hunter2@db/nas"
     searcher = study_searcher(settings(tmp_path, storage=url))
     packed = cloudpickle.dumps(searcher)
-    assert b"hunter2" not in packed and isinstance(cloudpickle.loads(packed), StudySearcher)
+    assert b"hunter2" not in packed
+    with cloudpickle.loads(packed) as restored:
+        with pytest.raises(TuneError, match="set NAS_STORAGE"):
+            suggested(restored, "a")
     searcher.save(str(tmp_path / "state"))
     assert json.loads((tmp_path / "state").read_text()) == {"state": "in the ledger"}
     searcher.restore(str(tmp_path / "state"))
