@@ -46,7 +46,7 @@ _TITLES = {
     "fence": "Attempts",
     "ended": "Ended (UTC)",
 }
-_WIDTHS = {"number": 95, "state": 150, "error": 320, "digest": 130, "ended": 175, "fence": 118}
+_WIDTHS = {"number": 95, "state": 175, "params": 140, "error": 320, "digest": 130, "ended": 175, "fence": 118}
 
 
 def layout(site: Site, study_id: int) -> Component:
