@@ -203,7 +203,7 @@ def running(session: Session, again: str) -> Iterator[tuple[Watch, Interruption]
 
     with interruptible(session.printer, again) as interruption, Progress(session.printer) as progress:
         yield (
-            Watch(plan=progress.plan, progress=progress.update, should_stop=interruption),
+            Watch(plan=progress.plan, told=progress.plan, progress=progress.update, should_stop=interruption),
             interruption,
         )
 

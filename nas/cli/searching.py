@@ -136,7 +136,7 @@ def _finalist_view(finalist: Finalist, reward: Reward) -> dict[str, Any]:
 def _watch(progress: Progress, interruption: Interruption) -> Watch:
     from nas.stages.arms import Watch
 
-    return Watch(plan=progress.plan, progress=progress.update, should_stop=interruption)
+    return Watch(plan=progress.plan, told=progress.plan, progress=progress.update, should_stop=interruption)
 
 
 def _conclude(session: Session, report: SearchReport, interruption: Interruption, resuming: str) -> None:

@@ -86,6 +86,14 @@ class Dataset:
     def resolution(self) -> int:
         return int(self.train.images.shape[-1])
 
+    @property
+    def num_resident_bytes(self) -> int | None:
+        """How much memory the images take; None where some are mapped from disk."""
+        images = (self.train.images, self.validation.images)
+        return (
+            None if any(isinstance(one, np.memmap) for one in images) else sum(one.nbytes for one in images)
+        )
+
     def describe(self) -> str:
         """Returns one line for the plan that is shown before anything is spent."""
         side = self.resolution
@@ -95,6 +103,14 @@ class Dataset:
             f" {len(self.train):,} for training, {len(self.validation):,} for validation,"
             f" {self.num_test:,} kept apart for the final test{skipped}; fingerprint {self.fingerprint[:12]}"
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """A data set and the settings that it was loaded by."""
+
+    settings: DataSettings
+    dataset: Dataset
 
 
 def load(

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from nas.evaluation.data import MAX_RESIDENT_BYTES, Dataset, load
+from nas.evaluation.data import MAX_RESIDENT_BYTES, Carried, Dataset, load
 from nas.evaluation.examples import DataError
 from nas.evaluation.feeding import Feed, open_feed
 from nas.evaluation.latency import latency
@@ -75,16 +75,21 @@ class TrainingEvaluator:
     Checkpoints stay in the store when a task is done, so that a result that is lost on its way costs little;
     the driver drops them once it has recorded it.
 
+    Args:
+        options: how.
+        carried: data that travel with the evaluator, for workers that cannot read them where they are: through Ray's
+            object store they come to each node once, and its workers look at the same bytes.
+
     Example:
         >>> evaluator = TrainingEvaluator(EvaluatorOptions(device="cpu"))
     """
 
-    def __init__(self, options: EvaluatorOptions | None = None) -> None:
-        self._options = options or EvaluatorOptions()
+    def __init__(self, options: EvaluatorOptions | None = None, carried: Carried | None = None) -> None:
+        self._options, self._carried = options or EvaluatorOptions(), carried
         self._ready: _Ready | None = None
 
-    def __reduce__(self) -> tuple[type[TrainingEvaluator], tuple[EvaluatorOptions]]:
-        return TrainingEvaluator, (self._options,)  # loaded data do not travel
+    def __reduce__(self) -> tuple[type[TrainingEvaluator], tuple[EvaluatorOptions, Carried | None]]:
+        return TrainingEvaluator, (self._options, self._carried)  # what it has loaded itself does not travel
 
     def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
         """Trains and returns the validation accuracy after the last epoch.
@@ -174,7 +179,10 @@ class TrainingEvaluator:
             self._ready = None  # frees the last one first
             options = self._options
             cache = None if options.cache is None else Path(options.cache)
-            dataset = load(settings, cache=cache, max_resident_bytes=options.max_resident_bytes)
+            if self._carried is not None and self._carried.settings == settings:
+                dataset = self._carried.dataset
+            else:
+                dataset = load(settings, cache=cache, max_resident_bytes=options.max_resident_bytes)
             self._ready = _Ready(settings, dataset, chosen_device(options.device), {})
         return self._ready
 

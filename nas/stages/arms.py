@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from nas.evaluation.data import Carried, Dataset
 from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator
+from nas.evaluation.probe import Candidates
 from nas.execution import open_executor
 from nas.interfaces import Evaluator, Executor
 from nas.settings import Settings
@@ -15,7 +18,7 @@ from nas.stages.driver import Driver
 from nas.stages.history import History
 from nas.stages.proposals import Source
 from nas.stages.rules import Ending, Rules
-from nas.stages.workers import place
+from nas.stages.workers import packed, place
 from runs import Store, StudyRecord
 from runs.errors import StudyMissing
 
@@ -26,11 +29,13 @@ class Watch:
 
     Args:
         plan: is told in words what is going to be done, before it is.
+        told: is told in words how fast it went, when a stage has ended.
         progress: is told the name of the arm at work, what it has seen so far, and its limits.
         should_stop: is asked a few times a second; True ends the stage after the running epochs.
     """
 
     plan: Callable[[str], None] = lambda text: None
+    told: Callable[[str], None] = lambda text: None
     progress: Callable[[str, History, Budget], None] = lambda arm, history, budget: None
     should_stop: Callable[[], bool] = lambda: False
 
@@ -53,6 +58,7 @@ class Bench:
         evaluator: of each worker; or an executor in place of workers.
         watch: looks on.
         num_processes: that train one network together; above 1 each worker is a run of Ray Train.
+        candidates: what a probe looks at where the settings ask for one; None: the stage has no use for one.
     """
 
     def __init__(
@@ -63,9 +69,12 @@ class Bench:
         watch: Watch,
         *,
         num_processes: int = 1,
+        candidates: Callable[[], Candidates] | None = None,
     ) -> None:
         self.store, self.watch, self._num_processes = store, watch, num_processes
         self._settings, self._evaluator = settings, evaluator
+        self._candidates = candidates
+        self._num_gpus_each = 0.0
         self._executor: Executor | None = None
 
     def close(self) -> None:
@@ -78,7 +87,14 @@ class Bench:
         if isinstance(self._evaluator, Elsewhere):
             return self._evaluator.executor
         chosen = self._settings.search
+        why = ""
+        if chosen.packing == "probe" and self._candidates is not None:
+            chosen, why = packed(chosen, self._candidates())
+        elif chosen.packing == "probe":
+            why = "not packed: a probe is for candidates of a search"
         placement = place(chosen, num_processes=self._num_processes)
+        placement = replace(placement, why=why or placement.why)
+        self._num_gpus_each = placement.demands.num_gpus * self._num_processes
         self.watch.plan(placement.words)
         return open_executor(
             chosen.executor if self._num_processes == 1 else "ray-train",
@@ -104,6 +120,7 @@ class Bench:
             self._executor = self._opened()
         run = self.store.open_run(study.id, stage, study.settings, parent=parent)
         status = "failed"
+        begun, num_before = time.monotonic(), self._num_ended(study)
         try:
             driver = Driver(
                 self.store,
@@ -119,9 +136,23 @@ class Bench:
             status = (
                 "stopped" if ending.kind == "stopped" else "failed" if ending.kind == "failures" else "done"
             )
+            self.watch.told(self._pace(self._num_ended(study) - num_before, time.monotonic() - begun))
             return ending
         finally:
             self.store.close_run(run.id, status)
+
+    def _num_ended(self, study: StudyRecord) -> int:
+        counts = self.store.spent(study.id).counts
+        return sum(count for state, count in counts.items() if state.is_finished)
+
+    def _pace(self, num_ended: int, seconds: float) -> str:
+        """Returns how many trials an hour ended, in words."""
+        assert self._executor is not None
+        hourly, number = num_ended / max(seconds, 1e-9) * 3600, self._executor.num_slots
+        gpus = number * self._num_gpus_each
+        on = f"{number} worker{'' if number == 1 else 's'}"
+        per_gpu = f", {hourly / gpus:.4g} for each GPU" if gpus else ""
+        return f"pace    {num_ended} trials ended in {seconds:.1f} s: {hourly:.4g} an hour on {on}{per_gpu}"
 
 
 def arm_study(
@@ -164,8 +195,22 @@ def revive(store: Store, study: StudyRecord) -> None:
             store.set_study_state(one.id, "active")
 
 
-def training_evaluator(settings: Settings, *, measures_latency: bool = False) -> Evaluator:
+def training_evaluator(
+    settings: Settings, dataset: Dataset | None = None, *, measures_latency: bool = False
+) -> Evaluator:
     """Returns the evaluator that trains; in this process on one thread unless more are asked for, in a pool
-    on its workers' cores."""
-    threads = (settings.search.threads or 1) if settings.search.executor == "inline" else None
-    return TrainingEvaluator(EvaluatorOptions(measures_latency=measures_latency, num_threads=threads))
+    on its workers' cores.
+
+    Args:
+        settings: of the stage.
+        dataset: what `settings.data` name. It travels to the nodes of a cluster, which so need no way to it, unless it
+            is too large to be held in memory: then every node reads it by name.
+        measures_latency: whether each finished network is timed.
+    """
+    is_alone = settings.search.executor == "inline"
+    travels = dataset is not None and dataset.num_resident_bytes is not None
+    carried = Carried(settings.data, dataset) if dataset and travels and settings.search.address else None
+    threads = (settings.search.threads or 1) if is_alone else None
+    return TrainingEvaluator(
+        EvaluatorOptions(measures_latency=measures_latency, num_threads=threads), carried
+    )

@@ -35,7 +35,7 @@ from nas.stages.preparation import (
 )
 from nas.stages.proposals import ListedSource, SampledSource, Source
 from nas.stages.rules import Ending, Rules
-from nas.stages.workers import check_places
+from nas.stages.workers import check_places, size_classes
 from nas.strategies.comparison import Comparison, compare
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
@@ -198,7 +198,14 @@ def _run(
     looks_up = reward.is_arithmetic or chosen.latency_table is not None
     evaluator = evaluator or training_evaluator(settings, dataset, measures_latency=not looks_up)
     latency_ms = latency_lookup(settings, space)
-    with closing(Bench(store, settings, evaluator, watch)) as bench:
+    bench = Bench(
+        store,
+        settings,
+        evaluator,
+        watch,
+        candidates=lambda: size_classes(space, settings, dataset.num_resident_bytes or 0),
+    )
+    with closing(bench):
         source: Source = _sampled(store, study, settings, space)
         ending = bench.drive("search", study, source, _rules(settings, dataset, source, latency_ms))
         arms = [study]

@@ -10,11 +10,17 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nas.evaluation.evaluator import num_gpus
-from nas.execution import cluster_nodes
-from nas.execution.demands import Demands
-from nas.settings import SearchSettings, SettingsError
+import numpy as np
 
+from nas.evaluation.evaluator import num_gpus
+from nas.evaluation.probe import Candidates, probed
+from nas.execution import cluster_nodes, on_worker
+from nas.execution.demands import Demands
+from nas.execution.packing import on_cores, on_gpu
+from nas.settings import SearchSettings, Settings, SettingsError
+from search_space import SearchSpace
+
+_NUM_SAMPLED = 64  # points, in which a search's size classes are looked for
 _MEMORY_SHARE = 0.9  # of what is free, for workers; the rest is Ray's and the driver's
 
 
@@ -55,6 +61,11 @@ def check_places(chosen: SearchSettings) -> None:
             raise SettingsError(
                 f"the inline executor is this process alone, got `{named[-1]}` {value!r}; choose the executor `ray`"
             )
+    elif chosen.packing != "none" and chosen.address is not None:
+        raise SettingsError(
+            f"`packing` is of this machine, got {chosen.packing!r} with the cluster {chosen.address!r};"
+            " say --threads and --gpu-share there"
+        )
     elif named and chosen.address is None:
         raise SettingsError(
             f"`{named[0]}` are those of a cluster's nodes, got {getattr(chosen, named[0])!r} without a cluster;"
@@ -84,6 +95,71 @@ def place(chosen: SearchSettings, *, num_processes: int = 1) -> Placement:
     if chosen.executor == "inline":
         return Placement(1, _demands(chosen, 0.0), "this process")
     return _on_this_machine(chosen) if chosen.address is None else _on_a_cluster(chosen, chosen.address)
+
+
+def size_classes(space: SearchSpace, settings: Settings, data_bytes: int) -> Candidates:
+    """Returns one network of each size class of what a search will train: the largest found, by powers of two of MACs.
+
+    Args:
+        space: from which candidates are drawn.
+        settings: whose reward refuses what is too dear.
+        data_bytes: of images, which each training keeps in memory.
+    """
+    reward = settings.search.make_reward()
+    rng = np.random.default_rng(0)
+    points = np.array([space.sample(rng) for _ in range(_NUM_SAMPLED)])
+    if reward.is_arithmetic:
+        prices = getattr(space.costs(points), reward.cost)
+        points = points[prices <= max(reward.limit, prices.min())]
+    macs = space.costs(points).macs
+    largest = {int(np.log2(macs[index])): index for index in np.argsort(macs)}
+    classes = np.log2(macs).astype(int)
+    return Candidates(
+        architectures=tuple(
+            space.decode(tuple(points[index].tolist())).to_json() for index in largest.values()
+        ),
+        shares=tuple(float(np.mean(classes == name)) for name in largest),
+        recipe=settings.recipe,
+        data_bytes=data_bytes,
+        threads=(settings.search.threads,) if settings.search.threads else _halvings(os.cpu_count() or 1),
+    )
+
+
+def packed(chosen: SearchSettings, candidates: Candidates) -> tuple[SearchSettings, str]:
+    """Returns the settings with what a probe has chosen in the place of what they leave out, and why in words.
+
+    Args:
+        chosen: the settings.
+        candidates: that are probed, in a process of their own, which has the whole machine.
+    """
+    cores, gpus = os.cpu_count() or 1, num_gpus() if chosen.gpu_share != 0.0 else 0
+    needs = on_worker(probed, candidates, demands=Demands(cores, 1.0 if gpus else 0.0))
+    if needs.device_bytes is None:
+        found = on_cores(
+            needs.step_s,
+            needs.peak_bytes + candidates.data_bytes,
+            cores=cores,
+            memory_bytes=available_bytes(),
+        )
+    else:
+        found = on_gpu(
+            needs.peak_bytes,
+            data_bytes=candidates.data_bytes,
+            device_bytes=needs.device_bytes,
+            cores=max(1, cores // gpus),
+        )
+    choice = {
+        "threads": found.num_threads,
+        "gpu_share": found.gpu_share,
+        "workers": found.num_workers * max(1, gpus),
+    }
+    held = {name: value for name, value in choice.items() if getattr(chosen, name) is None}
+    return chosen.model_copy(update=held), found.why
+
+
+def _halvings(cores: int) -> tuple[int, ...]:
+    """Returns 1, 2, 4 ... and `cores`."""
+    return tuple(sorted({cores, *(2**power for power in range(cores.bit_length()) if 2**power <= cores)}))
 
 
 def _together(one_each: Placement, num_processes: int, chosen: SearchSettings) -> Placement:

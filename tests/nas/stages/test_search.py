@@ -271,6 +271,12 @@ def test_the_plan_is_told_before_anything_is_spent(tmp_path: Path) -> None:
     assert "2 trials" in plans[0] and "digits" in plans[0]
 
 
+def test_it_is_told_how_fast_it_went(tmp_path: Path) -> None:
+    told: list[str] = []
+    search(settings(tmp_path, trials=2), evaluator=Formula(tmp_path / "notes"), watch=Watch(told=told.append))
+    assert told[0].startswith("pace    2 trials ended in ") and told[0].endswith(" an hour on 1 worker")
+
+
 def test_no_password_reaches_the_ledger(tmp_path: Path) -> None:
     search(settings(tmp_path, trials=2), evaluator=Formula(tmp_path / "notes"))
     with open_store(f"sqlite:///{tmp_path / 'nas.db'}") as store:

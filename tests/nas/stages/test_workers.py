@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import Any
 
 import pytest
 
+from nas.evaluation.probe import Candidates, Needs
 from nas.execution.errors import ExecutorError
-from nas.settings import SearchSettings, SettingsError
+from nas.settings import Recipe, SearchSettings, SettingsError, make_settings
 from nas.stages import workers
-from nas.stages.workers import check_places, place
+from nas.stages.workers import check_places, packed, place, size_classes
+from search_space import Architecture, cost, open_space
 
 GPU_NODE = {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 4.0, "memory": 64e9}, "Labels": {"zone": "a"}}
 CPU_NODE = {"Alive": True, "Resources": {"CPU": 8.0, "memory": 32e9, "licence": 2.0}, "Labels": {"zone": "b"}}
@@ -105,3 +109,54 @@ def test_what_is_a_clusters_needs_one() -> None:
 
 def test_memory_to_spare_is_read_from_the_machine() -> None:
     assert 0 < workers.available_bytes() < 2**50
+
+
+def test_size_classes_are_those_of_what_is_trained_and_stand_for_all_of_it() -> None:
+    settings = make_settings({"search": {"target": "12M", "reward": "hard"}})
+    space = open_space("mnasnet", resolution=16, num_classes=10, input_channels=1, width=0.5)
+    found = size_classes(space, settings, data_bytes=7)
+    macs = [cost(Architecture.from_json(text)).macs for text in found.architectures]
+    assert len({int(math.log2(one)) for one in macs}) == len(macs) > 1
+    assert max(macs) <= settings.search.make_reward().limit
+    assert sum(found.shares) == pytest.approx(1.0) and found.data_bytes == 7
+    assert found.threads[0] == 1 and found.threads[-1] == os.cpu_count()
+
+
+NEEDS = {
+    "cpu": Needs({1: 1.0, 2: 0.3, 4: 0.3, 8: 0.3}, 10**9, None),
+    "gpu": Needs({1: 0.01}, 10**9, 20 * 10**9),
+}
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "chosen"),
+    [
+        ("cpu", {}, (2, 4, 0.0)),
+        ("cpu", {"workers": 3}, (2, 3, 0.0)),
+        ("gpu", {}, (1, 8, 0.25)),  # two GPUs, four cores for each
+        ("gpu", {"gpu_share": 0.5}, (1, 8, 0.5)),
+    ],
+)
+def test_a_probe_chooses_what_the_settings_leave_out(
+    machine: pytest.MonkeyPatch, device: str, asked: dict[str, Any], chosen: tuple[int, int, float]
+) -> None:
+    machine.setattr(workers, "num_gpus", lambda: 2 if device == "gpu" else 0)
+    machine.setattr(workers, "on_worker", lambda function, given, *, demands: NEEDS[device])
+    found, why = packed(SearchSettings(packing="probe", **asked), Candidates((), (), Recipe(), (1, 2, 4, 8)))
+    assert (found.threads, found.workers, found.gpu_share) == chosen
+    assert why.startswith("packed by a probe: ")
+
+
+def test_a_probe_is_of_this_machine() -> None:
+    with pytest.raises(SettingsError, match="--threads and --gpu-share there"):
+        check_places(SearchSettings(packing="probe", address="auto"))
+
+
+@pytest.mark.slow
+def test_a_real_probe_in_a_process_of_its_own_packs_this_machine() -> None:
+    space = open_space("mnasnet", resolution=8, num_classes=10, input_channels=1, width=0.1)
+    network = space.decode((0,) * len(space.choices)).to_json()
+    candidates = Candidates((network,), (1.0,), Recipe(batch_size=8), (1,))
+    found, why = packed(SearchSettings(packing="probe"), candidates)
+    assert found.threads == 1 and found.workers is not None and 1 <= found.workers <= (os.cpu_count() or 1)
+    assert "a step takes" in why
