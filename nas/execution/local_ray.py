@@ -26,7 +26,7 @@ from nas.execution.errors import ExecutorError
 # The store holds the evaluator, once; results are a few hundred bytes. Ray's default is 30 % of all memory.
 OBJECT_STORE_BYTES = 256 * 2**20
 
-CALL_TIMEOUT_S = 300.0  # of a single call: a cluster may have to grow for it
+CALL_TIMEOUT_S = 900.0  # of a single call: a cluster may have to grow for it
 
 _LOOPBACK = "127.0.0.1"
 _PACKAGES = ("nas", "runs", "search_space", "scaling_rules")  # what a worker needs of ours

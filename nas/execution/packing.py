@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 _MEMORY_SHARE = 0.9  # that is given out; the rest is for what was not measured
 CONTEXT_BYTES = 2**30  # that each process takes of a GPU beside its tensors: reserved, not measured
+_MOST = 64  # trainings on one GPU: Ray counts shares in steps of 1e-4
 _NEAR = 0.97  # of the best throughput: so near, fewer threads are better, which others' work slows down less
 
 
@@ -68,7 +69,7 @@ def on_gpu(peak_bytes: int, *, data_bytes: int, device_bytes: int, cores: int) -
     """
     each = peak_bytes + data_bytes + CONTEXT_BYTES
     fitting = max(1, int(_MEMORY_SHARE * device_bytes / each))
-    number = max(1, min(fitting, cores))
+    number = max(1, min(fitting, cores, _MOST))
     why = (
         f"packed by a probe: a training takes {each / 1e9:.2g} of the GPU's {device_bytes / 1e9:.3g} GB,"
         f" and there are {cores} cores for each"

@@ -20,6 +20,7 @@ from nas.execution.packing import on_cores, on_gpu
 from nas.settings import SearchSettings, Settings, SettingsError
 from search_space import SearchSpace
 
+_NUM_CLASSES = 3  # that are probed: the largest decides about memory, the most frequent about time
 _NUM_SAMPLED = 64  # points, in which a search's size classes are looked for
 _MEMORY_SHARE = 0.9  # of what is free, for workers; the rest is Ray's and the driver's
 
@@ -98,7 +99,8 @@ def place(chosen: SearchSettings, *, num_processes: int = 1) -> Placement:
 
 
 def size_classes(space: SearchSpace, settings: Settings, data_bytes: int) -> Candidates:
-    """Returns one network of each size class of what a search will train: the largest found, by powers of two of MACs.
+    """Returns the largest network found of the largest and of the most frequent size classes of what a search will
+    train, by powers of two of MACs.
 
     Args:
         space: from which candidates are drawn.
@@ -114,11 +116,14 @@ def size_classes(space: SearchSpace, settings: Settings, data_bytes: int) -> Can
     macs = space.costs(points).macs
     largest = {int(np.log2(macs[index])): index for index in np.argsort(macs)}
     classes = np.log2(macs).astype(int)
+    frequent = sorted(largest, key=lambda name: (name != classes.max(), -np.sum(classes == name)))
+    largest = {name: largest[name] for name in frequent[:_NUM_CLASSES]}
+    counts = np.array([np.sum(classes == name) for name in largest])
     return Candidates(
         architectures=tuple(
             space.decode(tuple(points[index].tolist())).to_json() for index in largest.values()
         ),
-        shares=tuple(float(np.mean(classes == name)) for name in largest),
+        shares=tuple((counts / counts.sum()).tolist()),
         recipe=settings.recipe,
         data_bytes=data_bytes,
         threads=(settings.search.threads,) if settings.search.threads else _halvings(os.cpu_count() or 1),

@@ -171,7 +171,10 @@ def test_an_evaluator_travels_without_its_data(evaluator: TrainingEvaluator, mak
     evaluator.evaluate(make_task(fidelity=Fidelity(epochs=1)), go_on)
     made, arguments = evaluator.__reduce__()
     assert made is TrainingEvaluator
-    assert arguments == (EvaluatorOptions(device="cpu", cache=arguments[0].cache, checkpoint_interval_s=0.0),)
+    assert arguments == (
+        EvaluatorOptions(device="cpu", cache=arguments[0].cache, checkpoint_interval_s=0.0),
+        None,
+    )
 
 
 def test_divergence_ends_the_task(evaluator: TrainingEvaluator, make_task: MakeTask) -> None:
