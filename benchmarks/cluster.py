@@ -154,7 +154,9 @@ def pretend(
             )
         study = store.study("cluster")
         source = watched(SampledSource(store, study, space, sampler, fidelity))
-        Driver(store, study, store.open_run(study.id, "search", {}), source, executor, rules).drive()
+        run = store.open_run(study.id, "search", {})
+        Driver(store, study, run, source, executor, rules).drive()
+        store.close_run(run.id, "done")
 
 
 class _Laps:
