@@ -45,11 +45,14 @@ class Gang:
 
     Args:
         dismiss: ends a process, given as it was when it joined.
+        lives: says whether such a process is alive.
         grace_s: see `GRACE_S`.
     """
 
-    def __init__(self, dismiss: Callable[[Any], None], *, grace_s: float = GRACE_S) -> None:
-        self._dismiss, self._grace_s = dismiss, grace_s
+    def __init__(
+        self, dismiss: Callable[[Any], None], lives: Callable[[Any], bool], *, grace_s: float = GRACE_S
+    ) -> None:
+        self._dismiss, self._lives, self._grace_s = dismiss, lives, grace_s
         self._changed = threading.Condition()
         self._crew: _Crew | None = None
         self._work: _Work | None = None
@@ -129,7 +132,10 @@ class Gang:
             self._hand_out(work, event, seconds)
 
     def _end(self, name: str, work: _Work, rank: int, end: tuple[Event, float]) -> None:
-        """Hands out the task's end when all processes have ended; after a failure the others have a while."""
+        """Hands out the task's end when all processes have ended; after a failure the others have a while.
+
+        Who loses a process fails in the sum that both were in; that is the crew's loss, and the next crew goes on.
+        """
         work.ends[rank] = end
         self._changed.notify_all()
         crew = self._crew
@@ -143,7 +149,8 @@ class Gang:
             return
         failures = [one for one in work.ends.values() if isinstance(one[0], Failure)]
         left = [member for other, member in crew.members.items() if other not in work.ends]
-        if left and not failures:
+        is_broken = failures and not all(map(self._lives, crew.members.values()))
+        if is_broken or (left and not failures):
             return
         event, seconds = failures[0] if failures else work.ends[0]
         self._hand_out(work, event, seconds)

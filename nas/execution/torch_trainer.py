@@ -50,7 +50,7 @@ class Leader:
     def __init__(self, demands: Demands) -> None:
         os.environ.update(_SETTINGS)
         self._demands = demands
-        self._gang = Gang(ray.kill)
+        self._gang = Gang(ray.kill, _lives)
 
     def load(self, evaluator: list[Any]) -> Failure | None:
         """Starts the processes and loads the evaluator there; returns a problem."""
@@ -126,6 +126,14 @@ def _run(trainer: Any) -> None:
         trainer.fit()
     finally:
         os._exit(1)
+
+
+def _lives(process: Any) -> bool:
+    """Whether Ray knows an actor to be alive."""
+    untyped_ray: Any = ray
+    messages: Any = gcs_pb2
+    found = untyped_ray._private.state.state.get_actor_info(process._actor_id)
+    return found is not None and messages.ActorTableData.FromString(found).state != messages.ActorTableData.DEAD
 
 
 def _free_what_is_left() -> None:

@@ -65,8 +65,8 @@ def train(executor: Executor) -> None:
     for key in ("first", "second"):
         executor.submit(task(key, "sleep 3"))
     executor.events(0.5)
-    say(training=True)
     try:
+        say(training=True)
         time.sleep(60)
     except KeyboardInterrupt:
         say(interrupted=True)

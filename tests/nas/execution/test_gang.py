@@ -21,7 +21,8 @@ class Hall:
 
     def __init__(self, *, grace_s: float = DEADLINE_S) -> None:
         self.dismissed: list[Any] = []
-        self.gang = Gang(self.dismissed.append, grace_s=grace_s)
+        self.dead: set[Any] = set()
+        self.gang = Gang(self.dismissed.append, lambda member: member not in self.dead, grace_s=grace_s)
         self.threads = ThreadPoolExecutor(20)
 
     def join(self, name: str, size: int = 2) -> None:
@@ -122,6 +123,20 @@ def test_a_process_that_waits_for_one_that_failed_is_dismissed() -> None:
     assert isinstance(event, Failure) and event.message == "ValueError: x"
     hall.answers(calls)
     wait_until(lambda: hall.dismissed == ["crew0"])
+
+
+def test_whoever_fails_because_another_process_died_leaves_the_task_to_the_next_crew() -> None:
+    hall = Hall(grace_s=0.05)
+    hall.join("crew")
+    hall.gang.start(task("work"))
+    hall.dead.add("crew1")
+    assert hall.end("crew", 0, failed()).result(DEADLINE_S) is False
+    hall.join("next")
+    for rank in (0, 1):
+        assert hall.gang.work("next", rank) == task("work")
+        hall.end("next", rank)
+    assert isinstance(hall.gang.event()[0], Measurement)
+    assert hall.dismissed == []
 
 
 def test_what_a_process_cannot_load_is_known_before_anything_runs() -> None:
