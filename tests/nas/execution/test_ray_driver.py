@@ -92,7 +92,10 @@ def test_an_interrupt_of_the_terminal_leaves_the_workers_to_the_driver() -> None
 
 
 @pytest.mark.faults
-def test_when_the_driver_is_killed_its_workers_and_their_children_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits_for_agents", [False, pytest.param(True, marks=pytest.mark.long_faults)])
+def test_when_the_driver_is_killed_its_workers_and_their_children_end(
+    tmp_path: Path, waits_for_agents: bool
+) -> None:
     """Grandchildren are the exception: whoever would have ended them with the worker was killed itself."""
     with driver("hang", str(tmp_path)) as process:
         assert said(process) == {"hanging": True}
@@ -104,10 +107,14 @@ def test_when_the_driver_is_killed_its_workers_and_their_children_end(tmp_path: 
         agents = {pid for pid, command in started.items() if any(agent in command for agent in AGENTS)}
         wait_until_gone(set(started) - agents - {grandchild})
         os.kill(grandchild, signal.SIGKILL)
+        for agent in agents if not waits_for_agents else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(agent, signal.SIGKILL)
         wait_until_gone(agents, AGENTS_DEADLINE_S)
 
 
 @pytest.mark.faults
+@pytest.mark.long_faults
 def test_a_lost_node_costs_its_own_task_and_a_new_node_takes_its_place(tmp_path: Path) -> None:
     with driver("lose-node", str(tmp_path)) as process:
         assert process.stdout is not None

@@ -36,6 +36,7 @@ resolution = 8
 
 [fidelity]
 epochs = 4
+share = 0.6
 """
 
 
@@ -81,7 +82,7 @@ def test_ten_kills_lose_and_double_nothing(tmp_path: Path) -> None:
             time.sleep(rng.uniform(0.0, 2.0))
         else:
             wait_for_checkpoint(broken, driver)
-            time.sleep(rng.uniform(0.0, 0.2))
+            time.sleep(rng.uniform(0.0, 0.05))
 
     driver = kill_again_and_again(
         launch_nas(broken, "search", "nas.toml"),
