@@ -133,7 +133,9 @@ def _lives(process: Any) -> bool:
     untyped_ray: Any = ray
     messages: Any = gcs_pb2
     found = untyped_ray._private.state.state.get_actor_info(process._actor_id)
-    return found is not None and messages.ActorTableData.FromString(found).state != messages.ActorTableData.DEAD
+    return (
+        found is not None and messages.ActorTableData.FromString(found).state != messages.ActorTableData.DEAD
+    )
 
 
 def _free_what_is_left() -> None:

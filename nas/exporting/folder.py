@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -64,6 +66,8 @@ class Manifest:
 def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
     """Yields an empty folder beside `out`, which takes its place when the block ends without an error.
 
+    What killed processes left of such folders is removed first.
+
     Args:
         out: where the folder is to be; an empty folder there counts as none.
         force: replace an earlier export there; never another folder.
@@ -72,18 +76,16 @@ def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
         ExportExists: there is something that must not be replaced.
     """
     _require_free(out, force=force)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(out)) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            partial = _begin(out, stack)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(out)) from None
+        stack.callback(shutil.rmtree, partial, ignore_errors=True)
         yield partial
         _require_free(out, force=force)
         partial.chmod(0o755)
         _replace(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_files(folder: Path, files: Files) -> tuple[Entry, ...]:
@@ -179,6 +181,34 @@ def _require_free(out: Path, *, force: bool) -> None:
             f"the folder must be new, got {str(out)!r}, which holds an export; give another with --out,"
             " or replace it with --force"
         )
+
+
+def _begin(out: Path, stack: ExitStack) -> Path:
+    """Makes the folder that is to become `out`, locked until `stack` closes, and removes those nobody has locked."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(out.parent, fcntl.LOCK_EX) as alone:
+        for left in out.parent.glob(f".{glob.escape(out.name)}.*.part") if alone else ():
+            with _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB) as abandoned:
+                if abandoned:
+                    shutil.rmtree(left, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+        stack.enter_context(_locked(partial, fcntl.LOCK_EX))
+        return partial
+
+
+@contextmanager
+def _locked(folder: Path, operation: int) -> Iterator[bool]:
+    """Locks a folder; yields whether it could. The system unlocks what a killed process held."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, operation)
+        except OSError:  # another has it, or the file system knows no locks
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
 
 
 def _replace(partial: Path, out: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk_too(tmp_path: Path) -> None
         ("pwrite64", "error=EIO:when=40"),
         *(
             pytest.param("fdatasync", f"error=EIO:when={when}", marks=pytest.mark.long_faults)
-            for when in range(6, 36, 5)
+            for when in range(8, 35, 5)  # SQLite passes over an error at the sixth, of a folder
         ),
     ],
 )

@@ -13,10 +13,10 @@ from tests.fakes.drivers import driving, heal, injected
 
 pytestmark = pytest.mark.faults
 
-# Of a search of six trials on SQLite: about 90 writes, 60 syncs and 4 removals.
+# Of a search of six trials on SQLite: about 90 writes, 30 syncs and 4 removals.
 CI_POINTS = [("pwrite64", 30), ("pwrite64", 57), ("fdatasync", 20), ("rename", 3)]
 LONG_POINTS = [("pwrite64", when) for when in range(10, 90, 4)] + [
-    ("fdatasync", when) for when in range(2, 40, 3)
+    ("fdatasync", when) for when in range(2, 30, 3)
 ]
 LONG_POINTS += [("rename", when) for when in (1, 2, 5, 8)] + [("unlink", when) for when in (1, 3, 4, 5)]
 
