@@ -6,6 +6,7 @@ highest fence owns the trial; everything an older fence sends is refused.
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from runs.schema import SCHEMA_VERSION, Seconds, attempt, result, trial, utc_now
 from runs.states import MAX_ATTEMPTS, FailureClass, TrialState
 from runs.text import load
 
-_ACTIVE = (TrialState.LEASED, TrialState.RUNNING)
+# Not `in`: a list of values must be written out before each execution, and not for many rows at once.
+_IS_ACTIVE = sa.or_(trial.c.state == TrialState.LEASED, trial.c.state == TrialState.RUNNING)
 _MAX_RENEWED = 500  # leases a statement
 
 
@@ -71,27 +73,27 @@ def begin(
         max_paid: trials that may be begun in all, without those that cost nothing.
         max_trials: trials that there may be in all.
     """
-    if max_paid is not None or max_trials is not None:
-        now = studies.touch(connection, study_id)
-        room = [max_paid - now.num_paid] if max_paid is not None else []
-        room += [max_trials - now.num_trials] if max_trials is not None else []
-        attempts = attempts[: max(0, min(room))]
+    study = studies.touch(connection, study_id, num_new=len(attempts))
+    over = 0 if max_paid is None else study.num_paid - max_paid
+    over = over if max_trials is None else max(over, study.num_trials - max_trials)
+    if over > 0:
+        num_left = max(0, len(attempts) - over)
+        study = studies.touch(connection, study_id, num_new=num_left - len(attempts))
+        attempts = attempts[:num_left]
         if not attempts:
             return ()
-    study = studies.touch(connection, study_id, num_new=len(attempts))
-    claims = []
-    for number, attempt_id in enumerate(attempts, start=study.num_trials - len(attempts)):
-        row = connection.execute(
-            _INSERT_TRIAL,
-            {
-                "study_id": study_id,
-                "number": number,
-                "owner": tenant.owner.token,
-                "the_lease_s": _lease_s(study, tenant),
-                "revision": study.revision,
-            },
-        ).one()
-        claims.append(Claim(row.id, study_id, number, 1, str(attempt_id), started=row.started))
+    first = study.num_trials - len(attempts)
+    columns = {
+        "study_id": study_id,
+        "owner": tenant.owner.token,
+        "the_lease_s": _lease_s(study, tenant),
+        "revision": study.revision,
+    }
+    rows = [columns | {"number": number} for number in range(first, study.num_trials)]
+    claims = [
+        Claim(row.id, study_id, row.number, 1, str(attempts[row.number - first]), started=row.started)
+        for row in sorted(connection.execute(_INSERT_TRIAL, rows), key=lambda row: row.number)
+    ]
     _open_attempts(connection, claims, tenant.owner)
     return tuple(claims)
 
@@ -184,7 +186,7 @@ def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[st
     """
     for study_id in sorted({claim.study_id for claim in claims}):
         locked = studies.touch(connection, study_id)
-        total = 0.0
+        given_up = []
         for claim in sorted((c for c in claims if c.study_id == study_id), key=lambda claim: claim.trial_id):
             parameters = {
                 "the_trial": claim.trial_id,
@@ -193,21 +195,29 @@ def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[st
             }
             if connection.execute(_RELEASE, parameters).rowcount:
                 used = seconds.get(claim.attempt, 0.0)
-                total += end_attempt(connection, Outcome(claim, TrialState.QUEUED, seconds=used))
+                given_up.append(Outcome(claim, TrialState.QUEUED, seconds=used))
+        total = end_attempts(connection, given_up)
         if total:
             studies.touch(connection, study_id, seconds=total)
 
 
-def end_attempt(connection: Connection, outcome: Outcome) -> float:
-    """Closes an attempt; returns its device seconds, which are never fewer than its progress had reported."""
-    columns = {
-        "the_attempt": outcome.claim.attempt,
-        "new_seconds": outcome.seconds,
-        "new_class": outcome.failure_class,
-        "new_message": outcome.message,
-        "new_traceback": outcome.traceback,
-    }
-    return float(connection.execute(_END_ATTEMPT, columns).scalar_one())
+def end_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> float:
+    """Closes attempts; returns their device seconds, for each never fewer than its progress had reported."""
+    if not outcomes:
+        return 0.0
+    rows = [
+        {
+            "the_attempt": outcome.claim.attempt,
+            "new_seconds": outcome.seconds,
+            "new_class": outcome.failure_class,
+            "new_message": outcome.message,
+            "new_traceback": outcome.traceback,
+        }
+        for outcome in outcomes
+    ]
+    connection.execute(_END_ATTEMPT, rows)
+    ended = {"the_attempts": [row["the_attempt"] for row in rows]}
+    return math.fsum(connection.scalars(_SECONDS_OF, ended))
 
 
 def num_failures(connection: Connection, trial_id: int, failure_class: FailureClass) -> int:
@@ -265,8 +275,8 @@ def _evict(connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tupl
     ).scalar_one()
     lost = FailureClass.LOST_LEASE
     claim = _claim(row, row.fence, current, 0.0)
-    seconds = end_attempt(
-        connection, Outcome(claim, TrialState.FAILED, failure_class=lost, message="its owner is gone")
+    seconds = end_attempts(
+        connection, [Outcome(claim, TrialState.FAILED, failure_class=lost, message="its owner is gone")]
     )
     if num_failures(connection, row.id, lost) < MAX_ATTEMPTS[lost]:
         studies.touch(connection, row.study_id, seconds=seconds)
@@ -322,7 +332,7 @@ def held(statement: sa.Update) -> sa.Update:
     return statement.where(
         trial.c.id == sa.bindparam("the_trial"),
         trial.c.fence == sa.bindparam("the_fence"),
-        trial.c.state.in_(_ACTIVE),
+        _IS_ACTIVE,
     )
 
 
@@ -354,7 +364,7 @@ _INSERT_TRIAL = (
         started=utc_now(),
         revision=sa.bindparam("revision"),
     )
-    .returning(trial.c.id, trial.c.started)
+    .returning(trial.c.id, trial.c.number, trial.c.started)
 )
 _INSERT_ATTEMPT = attempt.insert().values(
     started=utc_now(), seconds=0.0, message="", traceback="", schema_version=SCHEMA_VERSION
@@ -364,7 +374,7 @@ _RENEW = (  # many at once; the first condition finds the rows, the second compa
     .where(
         trial.c.id.in_(sa.bindparam("the_trials", expanding=True)),
         sa.tuple_(trial.c.id, trial.c.fence).in_(sa.bindparam("the_claims", expanding=True)),
-        trial.c.state.in_(_ACTIVE),
+        _IS_ACTIVE,
     )
     .values(lease_until=_LEASE_END, revision=sa.bindparam("new_revision"))
     .returning(trial.c.id)
@@ -386,5 +396,7 @@ _END_ATTEMPT = (
         message=sa.bindparam("new_message"),
         traceback=sa.bindparam("new_traceback"),
     )
-    .returning(attempt.c.seconds)
+)
+_SECONDS_OF = sa.select(attempt.c.seconds).where(
+    attempt.c.id.in_(sa.bindparam("the_attempts", expanding=True))
 )

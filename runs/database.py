@@ -193,9 +193,11 @@ class Database:
 
     def _new_engine(self) -> Engine:
         if not self.is_sqlite:
-            return sa.create_engine(
+            engine = sa.create_engine(
                 self.url, pool_size=5, max_overflow=10, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
             )
+            sa.event.listen(engine, "connect", _set_up_postgres)
+            return engine
         arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
         if self._turn is not None:
             arguments["poolclass"] = StaticPool
@@ -228,6 +230,12 @@ def _of_frozen_file(url: URL) -> URL:
     assert url.database is not None
     query = {"mode": "ro", "immutable": "1", "uri": "true"}
     return url.set(database=f"file:{quote(url.database)}", query=query)
+
+
+def _set_up_postgres(connection: Any, record: object) -> None:
+    # A plan that is kept from when a table was empty reads all of it once it is full.
+    connection.execute("SET plan_cache_mode = force_custom_plan")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

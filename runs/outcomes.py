@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from runs import studies
-from runs.claims import end_attempt, held, num_failures
+from runs.claims import end_attempts, held, num_failures
 from runs.drafts import Holdings
 from runs.errors import BadRecord
 from runs.metrics import INTERMEDIATE, add_metrics, dialect_insert
@@ -41,14 +41,12 @@ def start(connection: Connection, starts: Sequence[Start], holdings: Holdings, l
     lost = []
     for study_id, of_study in _by_study(starts, lambda one: one.claim):
         revision = studies.touch(connection, study_id).revision
-        for one in of_study:
-            columns = _known(connection, one.claim, one, holdings)
-            columns |= {"new_revision": revision, "the_lease_s": lease_s}
-            if connection.execute(_START, columns).rowcount:
-                _store_architecture(connection, one)
-                _store_steps(connection, one.claim, holdings)
-            else:
-                lost.append(one.claim)
+        rows = [_known(connection, one.claim, one, holdings) | {"the_lease_s": lease_s} for one in of_study]
+        moved = _move(connection, _START, rows, revision)
+        started = [one for one in of_study if _place(one.claim) in moved]
+        lost += [one.claim for one in of_study if _place(one.claim) not in moved]
+        _store_architectures(connection, started)
+        _store_steps(connection, [one.claim for one in started], holdings)
     return lost
 
 
@@ -56,10 +54,9 @@ def flush(connection: Connection, claims: Sequence[Claim], holdings: Holdings) -
     """Writes drafts without a change of state; those of lost claims are passed over."""
     for study_id, of_study in _by_study(claims, lambda claim: claim):
         revision = studies.touch(connection, study_id).revision
-        for claim in of_study:
-            columns = _known(connection, claim, None, holdings)
-            if connection.execute(_FLUSH, columns | {"new_revision": revision}).rowcount:
-                _store_steps(connection, claim, holdings)
+        rows = [_known(connection, claim, None, holdings) for claim in of_study]
+        moved = _move(connection, _FLUSH, rows, revision)
+        _store_steps(connection, [claim for claim in of_study if _place(claim) in moved], holdings)
 
 
 def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdings) -> Finished:
@@ -68,7 +65,9 @@ def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdin
     Raises:
         BadRecord: an outcome that must not be stored; then nothing is written.
     """
-    accepted, requeued, refused = [], [], []
+    accepted: list[Outcome] = []
+    requeued: list[Outcome] = []
+    refused: list[Outcome] = []
     for study_id, of_study in _by_study(outcomes, lambda outcome: outcome.claim):
         # Mostly all goes as expected; then one statement locks the study and counts.
         expected, expected_s = Counter[str](), sum(outcome.seconds for outcome in of_study)
@@ -76,21 +75,22 @@ def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdin
         for outcome, state in zip(of_study, states, strict=True):
             expected.update(_counted(outcome, state))
         locked = studies.touch(connection, study_id, ended=expected, seconds=expected_s)
-        counted, seconds = Counter[str](), 0.0
-        for outcome, state in zip(of_study, states, strict=True):
+        for outcome in of_study:
             _check(outcome, may_be_infinite=locked.space_version is None)
-            if not _end(connection, outcome, state, locked.revision, holdings):
-                refused.append(outcome)
-                seconds += _late_seconds(connection, outcome)
-                continue
-            seconds += end_attempt(connection, outcome)
+        moved = _end(connection, of_study, states, locked.revision, holdings)
+        ended = [pair for pair in zip(of_study, states, strict=True) if _place(pair[0].claim) in moved]
+        late = [outcome for outcome in of_study if _place(outcome.claim) not in moved]
+        _store_steps(connection, [outcome.claim for outcome, _ in ended], holdings)
+        seconds = end_attempts(connection, [outcome for outcome, _ in ended])
+        seconds += sum(_late_seconds(connection, outcome) for outcome in late)
+        counted = Counter[str]()
+        for outcome, state in ended:
             counted.update(_counted(outcome, state))
-            _store_steps(connection, outcome.claim, holdings)
-            if state is TrialState.QUEUED:
-                requeued.append(outcome)
-                continue
-            accepted.append(outcome)
-            _store_result(connection, outcome, may_be_cached=locked.space_version is not None)
+        done = [outcome for outcome, state in ended if state is not TrialState.QUEUED]
+        _store_results(connection, done, may_be_cached=locked.space_version is not None)
+        accepted += done
+        requeued += [outcome for outcome, state in ended if state is TrialState.QUEUED]
+        refused += late
         if counted != expected or seconds != expected_s:
             counted.subtract(expected)
             studies.touch(connection, study_id, ended=counted, seconds=seconds - expected_s)
@@ -154,12 +154,44 @@ def _may_retry(connection: Connection, outcome: Outcome) -> bool:
 
 
 def _end(
-    connection: Connection, outcome: Outcome, state: TrialState, revision: int, holdings: Holdings
-) -> bool:
-    """Takes the trial to `state` if the claim still holds it; returns whether it did."""
-    columns = _known(connection, outcome.claim, outcome.start, holdings)
-    columns |= {"new_revision": revision, "new_state": state}
-    return bool(connection.execute(_REQUEUE if state is TrialState.QUEUED else _END, columns).rowcount)
+    connection: Connection,
+    outcomes: Sequence[Outcome],
+    states: Sequence[TrialState],
+    revision: int,
+    holdings: Holdings,
+) -> set[tuple[int, int]]:
+    """Takes trials to their states where the claims still hold them; returns those that it took."""
+    rows = [
+        _known(connection, outcome.claim, outcome.start, holdings) | {"new_state": state}
+        for outcome, state in zip(outcomes, states, strict=True)
+    ]
+    requeued = [row for row in rows if row["new_state"] is TrialState.QUEUED]
+    ended = [row for row in rows if row["new_state"] is not TrialState.QUEUED]
+    return _move(connection, _END, ended, revision) | _move(connection, _REQUEUE, requeued, revision)
+
+
+def _move(
+    connection: Connection, statement: sa.Update, rows: Sequence[dict[str, Any]], revision: int
+) -> set[tuple[int, int]]:
+    """Executes a compare-and-set of many trials of one study; returns the (trial, fence) of those that it changed.
+
+    Args:
+        revision: the transaction's own, which nothing else in the study can have.
+    """
+    asked = {(row["the_trial"], row["the_fence"]) for row in rows}
+    if not rows:
+        return asked
+    changed = connection.execute(statement, [row | {"new_revision": revision} for row in rows]).rowcount
+    if changed == len(rows):
+        return asked
+    of_now = sa.select(trial.c.id, trial.c.fence).where(
+        trial.c.id.in_([trial_id for trial_id, _ in asked]), trial.c.revision == revision
+    )
+    return asked & {(row.id, row.fence) for row in connection.execute(of_now)}
+
+
+def _place(claim: Claim) -> tuple[int, int]:
+    return claim.trial_id, claim.fence
 
 
 def _known(connection: Connection, claim: Claim, start: Start | None, holdings: Holdings) -> dict[str, Any]:
@@ -186,34 +218,35 @@ def _known(connection: Connection, claim: Claim, start: Start | None, holdings: 
     return columns | {"the_trial": claim.trial_id, "the_fence": claim.fence}
 
 
-def _store_architecture(connection: Connection, start: Start) -> None:
-    if start.architecture is None or start.key is None:
+def _store_architectures(connection: Connection, starts: Sequence[Start]) -> None:
+    rows = [
+        {"digest": start.key.digest, "document": start.architecture, "costs": dump(dict(start.costs))}
+        for start in starts
+        if start.architecture is not None and start.key is not None
+    ]
+    if rows:
+        connection.execute(_architecture(connection.dialect.name), rows)
+
+
+def _store_steps(connection: Connection, claims: Sequence[Claim], holdings: Holdings) -> None:
+    steps = [
+        (claim.trial_id, claim.fence, step, INTERMEDIATE, value)
+        for claim in claims
+        if (draft := holdings.draft(claim)) is not None
+        for step, value in draft.new_steps.items()
+    ]
+    add_metrics(connection, steps)
+
+
+def _store_results(connection: Connection, outcomes: Sequence[Outcome], *, may_be_cached: bool) -> None:
+    if not outcomes:
         return
-    columns = {
-        "digest": start.key.digest,
-        "document": start.architecture,
-        "costs": dump(dict(start.costs)),
-    }
-    connection.execute(_architecture(connection.dialect.name), columns)
-
-
-def _store_steps(connection: Connection, claim: Claim, holdings: Holdings) -> None:
-    draft = holdings.draft(claim)
-    if draft is not None:
-        steps = [(claim.trial_id, claim.fence, step, INTERMEDIATE, v) for step, v in draft.new_steps.items()]
-        add_metrics(connection, steps)
-
-
-def _store_result(connection: Connection, outcome: Outcome, *, may_be_cached: bool) -> None:
-    claim = outcome.claim
-    if outcome.start is not None:
-        _store_architecture(connection, outcome.start)
-    connection.execute(
-        _RESULT,
+    _store_architectures(connection, [one.start for one in outcomes if one.start is not None])
+    results = [
         {
-            "the_trial": claim.trial_id,
-            "trial_id": claim.trial_id,
-            "attempt_id": claim.attempt,
+            "the_trial": outcome.claim.trial_id,
+            "trial_id": outcome.claim.trial_id,
+            "attempt_id": outcome.claim.attempt,
             "objectives": None if outcome.objectives is None else dump(list(outcome.objectives)),
             "metrics": dump(dict(outcome.metrics)),
             "constraints": dump(dict(outcome.constraints)),
@@ -221,17 +254,23 @@ def _store_result(connection: Connection, outcome: Outcome, *, may_be_cached: bo
             "message": outcome.message,
             "reused_from": outcome.reused_from,
             "weights": outcome.weights,
-        },
-    )
-    if may_be_cached and outcome.state is TrialState.COMPLETE and outcome.reused_from is None:
-        columns = {
-            "the_trial": claim.trial_id,
+        }
+        for outcome in outcomes
+    ]
+    connection.execute(_RESULT, results)
+    evaluations = [
+        {
+            "the_trial": outcome.claim.trial_id,
             "the_metrics": dump(dict(outcome.metrics)),
             "the_seconds": outcome.seconds,
             "the_weights": outcome.weights,
             "the_code": code_version(),
         }
-        connection.execute(_evaluation(connection.dialect.name), columns)
+        for outcome in outcomes
+        if may_be_cached and outcome.state is TrialState.COMPLETE and outcome.reused_from is None
+    ]
+    if evaluations:
+        connection.execute(_evaluation(connection.dialect.name), evaluations)
 
 
 @cache
