@@ -63,8 +63,15 @@ def _on(name: str, url: str, min_speedup: float, peer_url: str | None = None) ->
         peer = optuna.create_study(storage=rdb, sampler=optuna.samplers.RandomSampler(seed=0))
         commit = stack.enter_context(_bare(url.format("bare")))
         verbs = _verbs(store)
-        trial_ms, verbs_ms, commit_ms = _in_turns(
-            [lambda: _one_trial(ours), verbs, lambda: [commit() for _ in range(3)]], NUM_ROUNDS
+        in_memory = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        trial_ms, verbs_ms, commit_ms, floor_ms = _in_turns(
+            [
+                lambda: _one_trial(ours),
+                verbs,
+                lambda: [commit() for _ in range(3)],
+                lambda: _one_trial(in_memory),
+            ],
+            NUM_ROUNDS,
         )
         again_ms, peer_ms = _in_turns([lambda: _one_trial(ours), lambda: _one_trial(peer)], NUM_PEER_ROUNDS)
     return [
@@ -75,6 +82,15 @@ def _on(name: str, url: str, min_speedup: float, peer_url: str | None = None) ->
             trial_ms / commit_ms,
             MAX_COMMITS,
             trial_ms / commit_ms <= MAX_COMMITS,
+            "ms",
+        ),
+        Row(
+            f"{name}: ask, 42 choices, tell; over Optuna's own in memory, without any storage",
+            trial_ms,
+            floor_ms,
+            trial_ms / floor_ms,
+            None,
+            None,
             "ms",
         ),
         Row(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -86,7 +87,7 @@ class Design:
         """
         if self.reward is None or self.reward.cost not in ("macs", "params"):
             return self.space.sample(rng)
-        edges = np.geomspace(*self.reward.window, NUM_BANDS + 1).tolist()
+        edges = _edges(*self.reward.window)
         band = int(rng.integers(NUM_BANDS))
         try:
             return self._sample(rng, (edges[band], edges[band + 1]))
@@ -105,3 +106,9 @@ class Design:
     def affords_values(self, values: dict[str, Any]) -> bool:
         """Returns whether the point that has these values is within the limit."""
         return self.affords(self.space.point(values))
+
+
+@lru_cache(maxsize=16)
+def _edges(low: float, high: float) -> tuple[float, ...]:
+    """Returns where the bands of a window begin and end."""
+    return tuple(np.geomspace(low, high, NUM_BANDS + 1).tolist())

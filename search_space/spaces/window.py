@@ -173,8 +173,9 @@ class Ladder:
         last = below.shape[1] - 1
         first_bin = math.floor(window[0] / self._width) - self._slack
         behind_bin = min(last, math.ceil(window[1] / self._width) + self._slack + 1)
-        start = np.clip(first_bin - spent, 0, last)
-        stop = np.clip(behind_bin - spent, 0, last)
+        # Several times faster than `clip` on the few numbers of one draw.
+        start = np.minimum(np.maximum(first_bin - spent, 0), last)
+        stop = np.minimum(np.maximum(behind_bin - spent, 0), last)
         under, over = below[state, stop], above[state, start]
         fewer: NDArray[np.float64] = np.where(
             under <= over, under - below[state, start], over - above[state, stop]
