@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from runs import studies
+from runs.database import execute_all
 from runs.metrics import add_metrics
 from runs.owner import Owner, code_version, is_known_dead
 from runs.records import Claim, Outcome, Progress
@@ -92,7 +93,7 @@ def begin(
     rows = [columns | {"number": number} for number in range(first, study.num_trials)]
     claims = [
         Claim(row.id, study_id, row.number, 1, str(attempts[row.number - first]), started=row.started)
-        for row in sorted(connection.execute(_INSERT_TRIAL, rows), key=lambda row: row.number)
+        for row in sorted(execute_all(connection, _INSERT_TRIAL, rows), key=lambda row: row.number)
     ]
     _open_attempts(connection, claims, tenant.owner)
     return tuple(claims)
@@ -166,7 +167,7 @@ def renew(
     steps = [step for step in progress if step.claim.trial_id in held]
     if steps:
         used = [{"the_attempt": step.claim.attempt, "new_seconds": step.seconds} for step in steps]
-        connection.execute(_SECONDS, used)
+        execute_all(connection, _SECONDS, used)
     add_metrics(
         connection,
         [
@@ -215,7 +216,7 @@ def end_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> float:
         }
         for outcome in outcomes
     ]
-    connection.execute(_END_ATTEMPT, rows)
+    execute_all(connection, _END_ATTEMPT, rows)
     ended = {"the_attempts": [row["the_attempt"] for row in rows]}
     return math.fsum(connection.scalars(_SECONDS_OF, ended))
 
@@ -306,7 +307,8 @@ def _evict(connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tupl
 
 
 def _open_attempts(connection: Connection, claims: Sequence[Claim], owner: Owner) -> None:
-    connection.execute(
+    execute_all(
+        connection,
         _INSERT_ATTEMPT,
         [
             {

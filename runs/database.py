@@ -12,7 +12,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Connection, CursorResult, Engine
 from sqlalchemy.pool import StaticPool
 
 from runs.address import safe_text, secrets
@@ -214,6 +214,13 @@ class Database:
         connection.create_function("utc_now", 0, self.clock.utc)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
+
+
+def execute_all(
+    connection: Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]
+) -> CursorResult[Any]:
+    """Executes a statement for every row; for a single one without the messages that announce many."""
+    return connection.execute(statement, rows[0] if len(rows) == 1 else rows)
 
 
 def _is_frozen(url: URL) -> bool:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from runs.database import execute_all
 from runs.records import MetricRecord
 from runs.schema import metric, trial
 
@@ -26,7 +27,8 @@ def add_metrics(connection: Connection, rows: Sequence[tuple[int, int, int, str,
     """Stores (trial, fence, step, name, value); a value sent again replaces the earlier one."""
     if not rows:
         return
-    connection.execute(
+    execute_all(
+        connection,
         _upsert(connection.dialect.name),
         [
             {

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from runs import studies
 from runs.claims import end_attempts, held, num_failures
+from runs.database import execute_all
 from runs.drafts import Holdings
 from runs.errors import BadRecord
 from runs.metrics import INTERMEDIATE, add_metrics, dialect_insert
@@ -181,7 +182,7 @@ def _move(
     asked = {(row["the_trial"], row["the_fence"]) for row in rows}
     if not rows:
         return asked
-    changed = connection.execute(statement, [row | {"new_revision": revision} for row in rows]).rowcount
+    changed = execute_all(connection, statement, [row | {"new_revision": revision} for row in rows]).rowcount
     if changed == len(rows):
         return asked
     of_now = sa.select(trial.c.id, trial.c.fence).where(
@@ -225,7 +226,7 @@ def _store_architectures(connection: Connection, starts: Sequence[Start]) -> Non
         if start.architecture is not None and start.key is not None
     ]
     if rows:
-        connection.execute(_architecture(connection.dialect.name), rows)
+        execute_all(connection, _architecture(connection.dialect.name), rows)
 
 
 def _store_steps(connection: Connection, claims: Sequence[Claim], holdings: Holdings) -> None:
@@ -257,7 +258,7 @@ def _store_results(connection: Connection, outcomes: Sequence[Outcome], *, may_b
         }
         for outcome in outcomes
     ]
-    connection.execute(_RESULT, results)
+    execute_all(connection, _RESULT, results)
     evaluations = [
         {
             "the_trial": outcome.claim.trial_id,
@@ -270,7 +271,7 @@ def _store_results(connection: Connection, outcomes: Sequence[Outcome], *, may_b
         if may_be_cached and outcome.state is TrialState.COMPLETE and outcome.reused_from is None
     ]
     if evaluations:
-        connection.execute(_evaluation(connection.dialect.name), evaluations)
+        execute_all(connection, _evaluation(connection.dialect.name), evaluations)
 
 
 @cache
