@@ -71,7 +71,7 @@ def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdin
     refused: list[Outcome] = []
     for study_id, of_study in _by_study(outcomes, lambda outcome: outcome.claim):
         # Mostly all goes as expected; then one statement locks the study and counts.
-        expected, expected_s = Counter[str](), sum(outcome.seconds for outcome in of_study)
+        expected, expected_s = Counter[str](), math.fsum(outcome.seconds for outcome in of_study)
         states = [TrialState.QUEUED if _may_retry(connection, one) else one.state for one in of_study]
         for outcome, state in zip(of_study, states, strict=True):
             expected.update(_counted(outcome, state))

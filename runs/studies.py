@@ -115,7 +115,8 @@ def touch(
     """Raises the study's revision, and so locks it until the transaction ends; returns what it has then.
 
     Args:
-        num_new: trials that the transaction adds; they get the numbers below the returned `num_trials`.
+        num_new: trials that the transaction adds; they get the numbers below the returned `num_trials`. Below zero: as
+            many fewer than it had said before.
         ended: trials that it ends, by state, and those "reused" among them.
         seconds: device seconds of the attempts that it ends.
     """
