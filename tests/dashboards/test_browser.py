@@ -196,13 +196,16 @@ def test_every_page_is_quiet_accessible_and_fits_a_phone(visit: Visit, name: str
     wait_until(page, DRAWN)
     page.evaluate(AXE.read_text(encoding="utf-8"))
     options = "{resultTypes: ['violations'], rules: {region: {enabled: false}}}"
-    found = page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
-    serious = [
-        (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0].get("failureSummary", "")[:300])
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        page.wait_for_timeout(300)
+        found = page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
+        serious = [
+            (theme, one["id"], one["nodes"][0]["html"][:200], one["nodes"][0].get("failureSummary", "")[:300])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(300)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
