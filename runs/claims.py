@@ -6,7 +6,6 @@ highest fence owns the trial; everything an older fence sends is refused.
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from runs import studies
+from runs import attempts, studies
 from runs.database import execute_all
 from runs.metrics import add_metrics
-from runs.owner import Owner, code_version, is_known_dead
+from runs.owner import Owner, is_known_dead
 from runs.records import Claim, Outcome, Progress
-from runs.schema import SCHEMA_VERSION, Seconds, attempt, result, trial, utc_now
+from runs.schema import Seconds, attempt, result, trial, utc_now
 from runs.states import MAX_ATTEMPTS, FailureClass, TrialState
 from runs.text import load
 
@@ -60,7 +59,7 @@ class Tenant:
 def begin(
     connection: Connection,
     study_id: int,
-    attempts: Sequence[uuid.UUID],
+    attempt_ids: Sequence[uuid.UUID],
     tenant: Tenant,
     *,
     max_paid: int | None = None,
@@ -74,16 +73,16 @@ def begin(
         max_paid: trials that may be begun in all, without those that cost nothing.
         max_trials: trials that there may be in all.
     """
-    study = studies.touch(connection, study_id, num_new=len(attempts))
+    study = studies.touch(connection, study_id, num_new=len(attempt_ids))
     over = 0 if max_paid is None else study.num_paid - max_paid
     over = over if max_trials is None else max(over, study.num_trials - max_trials)
     if over > 0:
-        num_left = max(0, len(attempts) - over)
-        study = studies.touch(connection, study_id, num_new=num_left - len(attempts))
-        attempts = attempts[:num_left]
-        if not attempts:
+        num_left = max(0, len(attempt_ids) - over)
+        study = studies.touch(connection, study_id, num_new=num_left - len(attempt_ids))
+        attempt_ids = attempt_ids[:num_left]
+        if not attempt_ids:
             return ()
-    first = study.num_trials - len(attempts)
+    first = study.num_trials - len(attempt_ids)
     columns = {
         "study_id": study_id,
         "owner": tenant.owner.token,
@@ -92,14 +91,14 @@ def begin(
     }
     rows = [columns | {"number": number} for number in range(first, study.num_trials)]
     claims = [
-        Claim(row.id, study_id, row.number, 1, str(attempts[row.number - first]), started=row.started)
+        Claim(row.id, study_id, row.number, 1, str(attempt_ids[row.number - first]), started=row.started)
         for row in sorted(execute_all(connection, _INSERT_TRIAL, rows), key=lambda row: row.number)
     ]
-    _open_attempts(connection, claims, tenant.owner)
+    attempts.open_all(connection, claims, tenant.owner)
     return tuple(claims)
 
 
-def begun(connection: Connection, attempts: Sequence[uuid.UUID]) -> tuple[Claim, ...] | None:
+def begun(connection: Connection, attempt_ids: Sequence[uuid.UUID]) -> tuple[Claim, ...] | None:
     """Returns the claims that `begin` or `take` made for these attempts; None when it never committed."""
     rows = connection.execute(
         sa.select(
@@ -107,7 +106,7 @@ def begun(connection: Connection, attempts: Sequence[uuid.UUID]) -> tuple[Claim,
         )
         .add_columns(trial.c.choices, attempt.c.started)
         .join_from(attempt, trial)
-        .where(attempt.c.id.in_([str(one) for one in attempts]))
+        .where(attempt.c.id.in_([str(one) for one in attempt_ids]))
         .order_by(trial.c.number)
     ).all()
     return tuple(_claim(row, row.fence, row.attempt, row.started) for row in rows) or None
@@ -165,9 +164,7 @@ def renew(
             held.update(connection.scalars(_RENEW, parameters))
     lost = [claim for claim in claims if claim.trial_id not in held]
     steps = [step for step in progress if step.claim.trial_id in held]
-    if steps:
-        used = [{"the_attempt": step.claim.attempt, "new_seconds": step.seconds} for step in steps]
-        execute_all(connection, _SECONDS, used)
+    attempts.keep_seconds(connection, steps)
     add_metrics(
         connection,
         [
@@ -197,37 +194,9 @@ def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[st
             if connection.execute(_RELEASE, parameters).rowcount:
                 used = seconds.get(claim.attempt, 0.0)
                 given_up.append(Outcome(claim, TrialState.QUEUED, seconds=used))
-        total = end_attempts(connection, given_up)
+        total = attempts.end_all(connection, given_up)
         if total:
             studies.touch(connection, study_id, seconds=total)
-
-
-def end_attempts(connection: Connection, outcomes: Sequence[Outcome]) -> float:
-    """Closes attempts; returns their device seconds, for each never fewer than its progress had reported."""
-    if not outcomes:
-        return 0.0
-    rows = [
-        {
-            "the_attempt": outcome.claim.attempt,
-            "new_seconds": outcome.seconds,
-            "new_class": outcome.failure_class,
-            "new_message": outcome.message,
-            "new_traceback": outcome.traceback,
-        }
-        for outcome in outcomes
-    ]
-    execute_all(connection, _END_ATTEMPT, rows)
-    ended = {"the_attempts": [row["the_attempt"] for row in rows]}
-    return math.fsum(connection.scalars(_SECONDS_OF, ended))
-
-
-def num_failures(connection: Connection, trial_id: int, failure_class: FailureClass) -> int:
-    """Attempts of the trial that have ended with this class."""
-    return connection.execute(
-        sa.select(sa.func.count()).where(
-            attempt.c.trial_id == trial_id, attempt.c.failure_class == failure_class
-        )
-    ).scalar_one()
 
 
 def _is_gone(row: Row[*tuple[Any, ...]], tenant: Tenant) -> bool:
@@ -265,7 +234,7 @@ def _seize(
         .returning(utc_now())
     ).scalar_one()
     claim = _claim(row, fence, str(attempt_id), now)
-    _open_attempts(connection, [claim], tenant.owner)
+    attempts.open_all(connection, [claim], tenant.owner)
     return claim
 
 
@@ -276,10 +245,10 @@ def _evict(connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tupl
     ).scalar_one()
     lost = FailureClass.LOST_LEASE
     claim = _claim(row, row.fence, current, 0.0)
-    seconds = end_attempts(
+    seconds = attempts.end_all(
         connection, [Outcome(claim, TrialState.FAILED, failure_class=lost, message="its owner is gone")]
     )
-    if num_failures(connection, row.id, lost) < MAX_ATTEMPTS[lost]:
+    if attempts.num_failures(connection, row.id, lost) < MAX_ATTEMPTS[lost]:
         studies.touch(connection, row.study_id, seconds=seconds)
         return True
     connection.execute(
@@ -304,25 +273,6 @@ def _evict(connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tupl
     )
     studies.touch(connection, row.study_id, ended={TrialState.FAILED: 1}, seconds=seconds)
     return False
-
-
-def _open_attempts(connection: Connection, claims: Sequence[Claim], owner: Owner) -> None:
-    execute_all(
-        connection,
-        _INSERT_ATTEMPT,
-        [
-            {
-                "id": claim.attempt,
-                "trial_id": claim.trial_id,
-                "fence": claim.fence,
-                "owner": owner.token,
-                "host": owner.host,
-                "pid": owner.pid,
-                "code_version": code_version(),
-            }
-            for claim in claims
-        ],
-    )
 
 
 def _claim(row: Row[*tuple[Any, ...]], fence: int, attempt_id: str, started: float) -> Claim:
@@ -368,9 +318,6 @@ _INSERT_TRIAL = (
     )
     .returning(trial.c.id, trial.c.number, trial.c.started)
 )
-_INSERT_ATTEMPT = attempt.insert().values(
-    started=utc_now(), seconds=0.0, message="", traceback="", schema_version=SCHEMA_VERSION
-)
 _RENEW = (  # many at once; the first condition finds the rows, the second compares their fences
     trial.update()
     .where(
@@ -383,22 +330,4 @@ _RENEW = (  # many at once; the first condition finds the rows, the second compa
 )
 _RELEASE = held(trial.update()).values(
     state=TrialState.QUEUED, owner=None, lease_until=None, revision=sa.bindparam("new_revision")
-)
-_MORE_SECONDS = sa.case(
-    (attempt.c.seconds > sa.bindparam("new_seconds"), attempt.c.seconds), else_=sa.bindparam("new_seconds")
-)
-_SECONDS = attempt.update().where(attempt.c.id == sa.bindparam("the_attempt")).values(seconds=_MORE_SECONDS)
-_END_ATTEMPT = (
-    attempt.update()
-    .where(attempt.c.id == sa.bindparam("the_attempt"))
-    .values(
-        ended=utc_now(),
-        seconds=_MORE_SECONDS,
-        failure_class=sa.bindparam("new_class"),
-        message=sa.bindparam("new_message"),
-        traceback=sa.bindparam("new_traceback"),
-    )
-)
-_SECONDS_OF = sa.select(attempt.c.seconds).where(
-    attempt.c.id.in_(sa.bindparam("the_attempts", expanding=True))
 )

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from runs import studies
-from runs.claims import end_attempts, held, num_failures
+from runs import attempts, studies
+from runs.claims import held
 from runs.database import execute_all
 from runs.drafts import Holdings
 from runs.errors import BadRecord
@@ -82,7 +82,7 @@ def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdin
         ended = [pair for pair in zip(of_study, states, strict=True) if _place(pair[0].claim) in moved]
         late = [outcome for outcome in of_study if _place(outcome.claim) not in moved]
         _store_steps(connection, [outcome.claim for outcome, _ in ended], holdings)
-        seconds = end_attempts(connection, [outcome for outcome, _ in ended])
+        seconds = attempts.end_all(connection, [outcome for outcome, _ in ended])
         seconds += sum(_late_seconds(connection, outcome) for outcome in late)
         counted = Counter[str]()
         for outcome, state in ended:
@@ -150,7 +150,7 @@ def _counted(outcome: Outcome, state: TrialState) -> dict[str, int]:
 def _may_retry(connection: Connection, outcome: Outcome) -> bool:
     if outcome.state is not TrialState.FAILED or outcome.failure_class not in MAX_ATTEMPTS:
         return False
-    before = num_failures(connection, outcome.claim.trial_id, outcome.failure_class)
+    before = attempts.num_failures(connection, outcome.claim.trial_id, outcome.failure_class)
     return before + 1 < MAX_ATTEMPTS[outcome.failure_class]
 
 
