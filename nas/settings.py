@@ -161,7 +161,7 @@ class SearchSettings(_Table):
         description="of one GPU for each worker; left out: 1 where there is one; 0: none",
     )
     packing: Literal["none", "probe"] = Field(
-        "none", description="probe: a few steps of some candidates choose workers, threads and gpu_share"
+        "none", description="probe: a few steps of some candidates choose what is left out here"
     )
     memory: Quantity | None = Field(
         None, description="bytes for each worker, such as 8G; left out: not looked at"

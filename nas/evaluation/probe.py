@@ -31,15 +31,15 @@ class Candidates:
         architectures: canonical JSON, one of each size class.
         shares: of each class among all candidates; their sum is 1.
         recipe: of the trainings.
-        threads: numbers to try where there is no GPU.
         data_bytes: of images, which each training keeps in memory; not probed.
+        threads: numbers to try where there is no GPU.
     """
 
     architectures: tuple[str, ...]
     shares: tuple[float, ...]
     recipe: Recipe
-    threads: tuple[int, ...]
     data_bytes: int = 0
+    threads: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def probed(candidates: Candidates) -> Needs:
     """Returns what the candidates need of the device of this process, which is best one of its own.
 
     Example:
-        >>> probed(Candidates((architecture.to_json(),), (1.0,), Recipe(), (1, 2))).peak_bytes
+        >>> probed(Candidates((architecture.to_json(),), (1.0,), Recipe(), threads=(1, 2))).peak_bytes
     """
     is_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if is_gpu else "cpu")

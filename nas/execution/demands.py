@@ -9,6 +9,8 @@ from typing import Any
 
 from nas.execution.errors import ExecutorError
 
+NODE_LABEL = "ray.io/node-id"  # that Ray gives each node
+
 # What Ray counts by itself.
 _OWN_FIELDS = {
     "cpu": "`threads`",
@@ -76,8 +78,7 @@ class Demands:
             >>> Demands(num_cpus=2).room([{"Alive": True, "Resources": {"CPU": 5.0}, "Labels": {}}])
             2
         """
-        fitting = (self._room(node) for node in nodes if node["Alive"] and self._has_labels(node))
-        return sum(fitting) // self.num_processes
+        return sum(map(self._room, self.usable(nodes))) // self.num_processes
 
     def __str__(self) -> str:
         """Returns the room in words.
@@ -98,8 +99,11 @@ class Demands:
 
     def offers(self, nodes: Sequence[Mapping[str, Any]], resource: str) -> float:
         """Returns how much of a resource the living nodes with these labels have in all."""
-        living = [node for node in nodes if node["Alive"] and self._has_labels(node)]
-        return float(sum(node["Resources"].get(resource, 0.0) for node in living))
+        return float(sum(node["Resources"].get(resource, 0.0) for node in self.usable(nodes)))
+
+    def usable(self, nodes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Returns the living nodes with these labels, as given."""
+        return [node for node in nodes if node["Alive"] and self._has_labels(node)]
 
     def _room(self, node: Mapping[str, Any]) -> int:
         offered = node["Resources"]

@@ -15,8 +15,9 @@ import numpy as np
 from nas.evaluation.evaluator import num_gpus
 from nas.evaluation.probe import Candidates, probed
 from nas.execution import cluster_nodes, on_worker
-from nas.execution.demands import Demands
-from nas.execution.packing import on_cores, on_gpu
+from nas.execution.demands import NODE_LABEL, Demands
+from nas.execution.errors import ExecutorError
+from nas.execution.packing import Packing, on_cores, on_gpu
 from nas.settings import SearchSettings, Settings, SettingsError
 from search_space import SearchSpace
 
@@ -62,11 +63,6 @@ def check_places(chosen: SearchSettings) -> None:
             raise SettingsError(
                 f"the inline executor is this process alone, got `{named[-1]}` {value!r}; choose the executor `ray`"
             )
-    elif chosen.packing != "none" and chosen.address is not None:
-        raise SettingsError(
-            f"`packing` is of this machine, got {chosen.packing!r} with the cluster {chosen.address!r};"
-            " say --threads and --gpu-share there"
-        )
     elif named and chosen.address is None:
         raise SettingsError(
             f"`{named[0]}` are those of a cluster's nodes, got {getattr(chosen, named[0])!r} without a cluster;"
@@ -126,40 +122,87 @@ def size_classes(space: SearchSpace, settings: Settings, data_bytes: int) -> Can
         shares=tuple((counts / counts.sum()).tolist()),
         recipe=settings.recipe,
         data_bytes=data_bytes,
-        threads=(settings.search.threads,) if settings.search.threads else _halvings(os.cpu_count() or 1),
     )
 
 
 def packed(chosen: SearchSettings, candidates: Candidates) -> tuple[SearchSettings, str]:
     """Returns the settings with what a probe has chosen in the place of what they leave out, and why in words.
 
+    On a cluster one node of each kind is probed and the choice that takes most of a node holds, so that it fits on all.
+    How many workers there are then follows the cluster.
+
     Args:
         chosen: the settings.
         candidates: that are probed, in a process of their own, which has the whole machine.
+
+    Raises:
+        ExecutorError: the cluster cannot be reached, or no node of a kind becomes free for the probe.
     """
-    cores, gpus = os.cpu_count() or 1, num_gpus() if chosen.gpu_share != 0.0 else 0
-    needs = on_worker(probed, candidates, demands=Demands(cores, 1.0 if gpus else 0.0))
-    if needs.device_bytes is None:
-        found = on_cores(
-            needs.step_s,
-            needs.peak_bytes + candidates.data_bytes,
-            cores=cores,
-            memory_bytes=available_bytes(),
-        )
+    if chosen.address is None:
+        found, peak_bytes = _probed_here(chosen, candidates)
+        gpus = num_gpus() if found.gpu_share else 1
+        choice: dict[str, float | None] = {"workers": found.num_workers * gpus}
     else:
-        found = on_gpu(
-            needs.peak_bytes,
-            data_bytes=candidates.data_bytes,
-            device_bytes=needs.device_bytes,
-            cores=max(1, cores // gpus),
-        )
-    choice = {
-        "threads": found.num_threads,
-        "gpu_share": found.gpu_share,
-        "workers": found.num_workers * max(1, gpus),
-    }
+        found, peak_bytes = _probed_there(chosen, chosen.address, candidates)
+        choice = {"memory": None if found.gpu_share else peak_bytes}
+    choice |= {"threads": found.num_threads, "gpu_share": found.gpu_share}
     held = {name: value for name, value in choice.items() if getattr(chosen, name) is None}
     return chosen.model_copy(update=held), found.why
+
+
+def _probed_here(chosen: SearchSettings, candidates: Candidates) -> tuple[Packing, int]:
+    """Returns the choice for this machine and the peak memory of a training."""
+    cores, gpus = os.cpu_count() or 1, num_gpus() if chosen.gpu_share != 0.0 else 0
+    demands = Demands(cores, 1.0 if gpus else 0.0)
+    return _probe(chosen, candidates, demands, gpus, available_bytes())
+
+
+def _probed_there(chosen: SearchSettings, address: str, candidates: Candidates) -> tuple[Packing, int]:
+    """Returns the choice for a cluster's nodes and the peak memory of a training, on whichever node it was most."""
+    wanted = _demands(chosen, 0.0)
+    nodes = cluster_nodes(address)
+    gpus = wanted.offers(nodes, "GPU") if chosen.gpu_share != 0.0 else 0.0
+    kinds = {}
+    for node in wanted.usable(nodes):
+        offered = node["Resources"]
+        if offered.get("CPU", 0.0) >= 1.0 and (not gpus or offered.get("GPU", 0.0) >= 1.0):
+            accelerators = sorted(name for name in offered if name.startswith("accelerator_type:"))
+            size = (offered["CPU"], offered.get("GPU", 0.0), round(offered.get("memory", 0.0) / 2**30))
+            kinds[(*size, *accelerators)] = node
+    if not kinds:
+        raise ExecutorError(
+            f"a probe needs a node with a free core, got none at {address!r}"
+            f"{f' with these labels: {dict(wanted.labels)}' if wanted.labels else ''}; add a node, or leave packing out"
+        )
+    found = []
+    for node in kinds.values():
+        offered = node["Resources"]
+        there = replace(wanted, num_cpus=int(offered["CPU"]), num_gpus=1.0 if gpus else 0.0)
+        there = replace(there, labels={**there.labels, NODE_LABEL: node["NodeID"]})
+        num_gpus_there = int(offered.get("GPU", 0.0)) if gpus else 0
+        found.append(_probe(chosen, candidates, there, num_gpus_there, int(offered["memory"])))
+    best, _ = max(found, key=lambda one: (one[0].gpu_share, one[0].num_threads))
+    why = best.why if len(found) == 1 else f"{best.why}; the most of {len(found)} kinds of nodes"
+    return replace(best, why=why), max(peak_bytes for _, peak_bytes in found)
+
+
+def _probe(
+    chosen: SearchSettings, candidates: Candidates, demands: Demands, gpus: int, memory_bytes: int
+) -> tuple[Packing, int]:
+    """Returns the choice for one machine, which `demands` take whole, and the peak memory of a training."""
+    cores = demands.num_cpus
+    threads = (chosen.threads,) if chosen.threads else _halvings(cores)
+    needs = on_worker(probed, replace(candidates, threads=threads), demands=demands, address=chosen.address)
+    if needs.device_bytes is None:
+        peak_bytes = needs.peak_bytes + candidates.data_bytes
+        return on_cores(needs.step_s, peak_bytes, cores=cores, memory_bytes=memory_bytes), peak_bytes
+    shared = on_gpu(
+        needs.peak_bytes,
+        data_bytes=candidates.data_bytes,
+        device_bytes=needs.device_bytes,
+        cores=max(1, cores // max(1, gpus)),
+    )
+    return shared, needs.peak_bytes
 
 
 def _halvings(cores: int) -> tuple[int, ...]:

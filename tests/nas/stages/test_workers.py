@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nas.evaluation.probe import Candidates, Needs
+from nas.execution.demands import NODE_LABEL, Demands
 from nas.execution.errors import ExecutorError
 from nas.settings import Recipe, SearchSettings, SettingsError, make_settings
 from nas.stages import workers
@@ -119,7 +120,6 @@ def test_size_classes_are_those_of_what_is_trained_and_stand_for_all_of_it() -> 
     assert len({int(math.log2(one)) for one in macs}) == len(macs) > 1
     assert max(macs) <= settings.search.make_reward().limit
     assert sum(found.shares) == pytest.approx(1.0) and found.data_bytes == 7
-    assert found.threads[0] == 1 and found.threads[-1] == os.cpu_count()
 
 
 NEEDS = {
@@ -141,22 +141,68 @@ def test_a_probe_chooses_what_the_settings_leave_out(
     machine: pytest.MonkeyPatch, device: str, asked: dict[str, Any], chosen: tuple[int, int, float]
 ) -> None:
     machine.setattr(workers, "num_gpus", lambda: 2 if device == "gpu" else 0)
-    machine.setattr(workers, "on_worker", lambda function, given, *, demands: NEEDS[device])
-    found, why = packed(SearchSettings(packing="probe", **asked), Candidates((), (), Recipe(), (1, 2, 4, 8)))
+    machine.setattr(workers, "on_worker", lambda function, given, *, demands, address: NEEDS[device])
+    found, why = packed(SearchSettings(packing="probe", **asked), Candidates((), (), Recipe()))
     assert (found.threads, found.workers, found.gpu_share) == chosen
     assert why.startswith("packed by a probe: ")
 
 
-def test_a_probe_is_of_this_machine() -> None:
-    with pytest.raises(SettingsError, match="--threads and --gpu-share there"):
-        check_places(SearchSettings(packing="probe", address="auto"))
+@pytest.mark.parametrize(
+    ("nodes", "asked", "chosen", "probed_on"),
+    [
+        ("cpu", {}, (2, 0.0, 10**9), [8]),
+        ("cpu", {"memory": 5e9, "threads": 4}, (4, 0.0, 5e9), [8]),
+        ("gpu cpu", {}, (1, 0.25, None), [16]),
+        ("gpu gpu cpu", {"gpu_share": 0.0}, (2, 0.0, 10**9), [16, 8]),
+    ],
+)
+def test_on_a_cluster_one_node_of_each_kind_is_probed_and_the_number_of_workers_follows_it(
+    machine: pytest.MonkeyPatch,
+    nodes: str,
+    asked: dict[str, Any],
+    chosen: tuple[int, float, float | None],
+    probed_on: list[int],
+) -> None:
+    kinds = {"cpu": CPU_NODE, "gpu": GPU_NODE}
+    listed = [{**kinds[kind], "NodeID": f"{kind}{place}"} for place, kind in enumerate(nodes.split())]
+    for node in listed:
+        node["Labels"] = {**node["Labels"], NODE_LABEL: node["NodeID"]}
+    asked_of: list[Demands] = []
+
+    def probe_there(function: object, given: Candidates, *, demands: Demands, address: str) -> Needs:
+        assert address == "auto"
+        asked_of.append(demands)
+        known = NEEDS["gpu" if demands.num_gpus else "cpu"]
+        return Needs(
+            {n: known.step_s.get(n, 0.3) for n in given.threads}, known.peak_bytes, known.device_bytes
+        )
+
+    machine.setattr(workers, "cluster_nodes", lambda address: [*listed, DEAD_NODE])
+    machine.setattr(workers, "on_worker", probe_there)
+    found, why = packed(
+        SearchSettings(packing="probe", address="auto", **asked), Candidates((), (), Recipe())
+    )
+    assert (found.threads, found.gpu_share, found.memory) == chosen and found.workers is None
+    assert [one.num_cpus for one in asked_of] == probed_on, "all cores of a node of each kind"
+    assert len({one.labels[NODE_LABEL] for one in asked_of}) == len(probed_on)
+    assert ("2 kinds of nodes" in why) == (len(probed_on) == 2)
+    placed = place(found)
+    assert placed.num_workers is None and placed.demands.num_gpus == chosen[1]
+
+
+def test_a_probe_of_a_cluster_without_a_node_that_fits_is_refused(machine: pytest.MonkeyPatch) -> None:
+    asked = SearchSettings(packing="probe", address="auto", labels={"zone": "c"})
+    with pytest.raises(
+        ExecutorError, match="got none at 'auto' with these labels: {'zone': 'c'}; add a node"
+    ):
+        packed(asked, Candidates((), (), Recipe()))
 
 
 @pytest.mark.slow
 def test_a_real_probe_in_a_process_of_its_own_packs_this_machine() -> None:
     space = open_space("mnasnet", resolution=8, num_classes=10, input_channels=1, width=0.1)
     network = space.decode((0,) * len(space.choices)).to_json()
-    candidates = Candidates((network,), (1.0,), Recipe(batch_size=8), (1,))
-    found, why = packed(SearchSettings(packing="probe"), candidates)
+    candidates = Candidates((network,), (1.0,), Recipe(batch_size=8))
+    found, why = packed(SearchSettings(packing="probe", threads=1), candidates)
     assert found.threads == 1 and found.workers is not None and 1 <= found.workers <= (os.cpu_count() or 1)
     assert "a step takes" in why
