@@ -104,7 +104,8 @@ def fit(
         side = baseline.largest_side(largest * 1.1)
         arm = open_arm(store, parent, name, settings=settings, baseline=baseline, side=side)
         watch.plan(_plan(arm))
-        with closing(Bench(store, settings, evaluator or training_evaluator(settings), watch)) as bench:
+        evaluator = evaluator or training_evaluator(arm.settings, arm.dataset)
+        with closing(Bench(store, settings, evaluator, watch)) as bench:
             ending = _measure(arm, bench)
         if ending.kind != "stopped":
             store.set_study_state(arm.study.id, "finished")

@@ -142,8 +142,10 @@ def grow(
         side = max([one.resolution for one in family], default=1)
         arm = open_arm(store, parent, GROW, settings=settings, baseline=baseline, side=side)
         watch.plan(_plan(arm, family))
-        trains, together = evaluator or training_evaluator(settings), settings.grow.processes
-        with closing(Bench(store, settings, trains, watch, num_processes=together)) as bench:
+        evaluator = evaluator or training_evaluator(arm.settings, arm.dataset)
+        with closing(
+            Bench(store, settings, evaluator, watch, num_processes=settings.grow.processes)
+        ) as bench:
             ending, expected = _train(arm, bench, family, known)
         if ending.kind != "stopped":
             store.set_study_state(arm.study.id, "finished")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas.evaluation.data import load
+from nas.evaluation.data import Dataset, load
 from nas.evaluation.evaluator import served_resolution
 from nas.settings import Fidelity, Recipe, Settings
 from nas.stages.arms import Bench, arm_study, revive
@@ -79,11 +79,19 @@ class ScaledTraining:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A study of scaled networks of one baseline."""
+    """A study of scaled networks of one baseline.
+
+    Args:
+        study: of its trials.
+        baseline: what is scaled.
+        settings: of the stage, with the images as all its networks are served.
+        dataset: these images; None where the arm is only read.
+    """
 
     study: StudyRecord
     baseline: Baseline
     settings: Settings
+    dataset: Dataset | None = None
 
     def planned(self, store: Store) -> tuple[ScaledTraining, ...]:
         """Returns what is to be trained, as far as it is decided."""
@@ -192,7 +200,7 @@ def open_arm(
     kept = {key: study.settings[key] for key in (NETWORK, PLAN)}
     store.set_study_settings(study.id, {**study.settings, **stored, **kept})
     revive(store, study)
-    return Arm(store.study(study.name), baseline, settings)
+    return Arm(store.study(study.name), baseline, settings, dataset)
 
 
 def stored_arm(store: Store, parent: StudyRecord, name: str) -> Arm:

@@ -111,7 +111,8 @@ def sweep(
             f"sweep   {baseline.origin}: {len(wanted)} trainings of {fit_epochs(settings)} epochs,"
             f" {settings.fit.seeds} seeds of each network"
         )
-        with closing(Bench(store, settings, evaluator or training_evaluator(settings), watch)) as bench:
+        evaluator = evaluator or training_evaluator(arm.settings, arm.dataset)
+        with closing(Bench(store, settings, evaluator, watch)) as bench:
             budget = Budget(None, settings.fit.hours, settings.fit.device_hours)
             ending = arm.measure(bench, SWEEP, budget)
         if ending is None or ending.kind != "stopped":
