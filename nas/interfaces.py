@@ -30,6 +30,9 @@ class Task:
     seed: int
     checkpoints: str | None = None  # fsspec URL of the artifact store; None keeps no checkpoints
     time_limit_s: float | None = None
+    micro_batch: int | None = (
+        None  # images taken together from the start, where more have not fitted into memory
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,9 @@ class Failure:
     message: str
     traceback: str
     seconds: float
+    micro_batch: int | None = (
+        None  # images to take together when it is tried again, where too many were taken
+    )
 
 
 Event = Progress | Measurement | Stopped | Failure

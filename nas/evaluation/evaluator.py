@@ -19,7 +19,7 @@ from nas.evaluation.data import MAX_RESIDENT_BYTES, Carried, Dataset, load
 from nas.evaluation.examples import DataError
 from nas.evaluation.feeding import Feed, open_feed
 from nas.evaluation.latency import latency
-from nas.evaluation.memory import is_out_of_memory, release
+from nas.evaluation.memory import TooLarge, is_out_of_memory, release
 from nas.evaluation.optimisation import module_bytes
 from nas.evaluation.scores import BATCH_SIZE, InputScale, Score, score
 from nas.evaluation.splits import training_share
@@ -131,12 +131,13 @@ class TrainingEvaluator:
         """Trains to the end, in ever smaller parts of a batch while memory does not suffice.
 
         A smaller part begins at the last checkpoint: what ran out of memory in its middle has changed statistics.
+        A team cannot: its other processes wait in the middle of a sum. So it ends, and a new one begins with less.
         """
-        micro_batch: int | None = None
+        micro_batch = task.micro_batch
         while True:
             checkpoint = attempt.checkpoint()
-            if micro_batch is None and checkpoint is not None:
-                micro_batch = checkpoint.micro_batch
+            if checkpoint is not None:
+                micro_batch = min(filter(None, (micro_batch, checkpoint.micro_batch)), default=None)
             training, validation, scale = self._prepared(task, architecture, attempt.team, micro_batch)
             try:
                 attempt.resume(training, checkpoint)
@@ -146,6 +147,8 @@ class TrainingEvaluator:
                 micro_batch = training.smaller_micro_batch
                 if micro_batch is None or not is_out_of_memory(error):
                     raise
+                if attempt.team.size > 1:
+                    raise TooLarge(micro_batch, error) from error
             logger.warning("memory does not suffice: trained with %d images at once", micro_batch)
             del training
             release()

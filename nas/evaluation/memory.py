@@ -41,31 +41,55 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def parts(count: int, largest: int | None) -> list[slice]:
-    """Returns which images are taken together: as few parts as keep within `largest`, sizes differ by one at most.
+class TooLarge(RuntimeError):
+    """What a process of a team raises: it may be tried again in smaller parts, but only by all of them.
 
     Args:
-        count: of a batch's images, at least 1.
+        micro_batch: images to take at once.
+        error: that said so.
+    """
+
+    def __init__(self, micro_batch: int, error: BaseException) -> None:
+        super().__init__(f"{error}; to be tried again with {micro_batch} images at once")
+        self.micro_batch = micro_batch
+
+
+def num_parts(count: int, largest: int | None) -> int:
+    """Returns in how many parts a batch is taken: as few as keep within `largest`.
+
+    Args:
+        count: of the images that a process takes of a batch, at least 1.
         largest: of a part's; None takes all at once.
+
+    Example:
+        >>> num_parts(7, 3)
+        3
+    """
+    return 1 if largest is None else -(-count // largest)
+
+
+def parts(count: int, number: int) -> list[slice]:
+    """Returns which images are taken together; sizes differ by one at most.
 
     Example:
         >>> parts(7, 3)
         [slice(0, 2, None), slice(2, 4, None), slice(4, 7, None)]
     """
-    number = 1 if largest is None else -(-count // largest)
     return [slice(index * count // number, (index + 1) * count // number) for index in range(number)]
 
 
-def smaller(size: int, module: nn.Module) -> int | None:
+def smaller(size: int, module: nn.Module, *, is_team: bool = False) -> int | None:
     """Returns half of a part's size; None where it cannot be less: one image, or two where a network has batch
-    normalisation, which learns nothing from one value.
+    normalisation, which learns nothing from one value, or where several processes have shares that differ by one
+    image and must still have as many parts.
     """
-    least = 2 if any(isinstance(layer, _BatchNorm) for layer in module.modules()) else 1
+    is_normalised = any(isinstance(layer, _BatchNorm) for layer in module.modules())
+    least = 2 if is_normalised or is_team else 1
     return max(least, size // 2) if size > least else None
 
 
-def set_momentum(module: nn.Module, num_parts: int) -> None:
+def set_momentum(module: nn.Module, number: int) -> None:
     """Lets the running statistics of a batch in so many parts move as far as those of a whole one."""
     for layer in module.modules():
         if isinstance(layer, _BatchNorm) and layer.momentum is not None:
-            layer.momentum = 1.0 - (1.0 - layer.momentum) ** (1.0 / num_parts)
+            layer.momentum = 1.0 - (1.0 - layer.momentum) ** (1.0 / number)

@@ -9,7 +9,7 @@ stochastic depth: each process draws its own, so that other values are dropped, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,16 @@ class Team:
         if self.size == 1:
             return module
         return DistributedDataParallel(module, forward_sync_buffers=False)
+
+    def summing(self, joined: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:
+        """Lets gradients add up here while a batch is taken in parts; with its last part they are averaged.
+
+        Args:
+            joined: what `joined` has returned.
+            is_last: whether this part is the batch's last.
+        """
+        untyped: Any = joined
+        return nullcontext() if self.size == 1 or is_last else untyped.no_sync()
 
     @contextmanager
     def drawing(self, device: torch.device, *numbers: int) -> Iterator[None]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nas.evaluation.augmentation import augmentation
 from nas.evaluation.feeding import Feed, Indices, shuffled_batches
-from nas.evaluation.memory import parts, set_momentum, smaller
+from nas.evaluation.memory import num_parts, parts, set_momentum, smaller
 from nas.evaluation.optimisation import (
     load_module,
     load_optimizer,
@@ -86,9 +86,11 @@ class Training:
         self._steps_per_epoch = -(-len(indices) // recipe.batch_size)
         self._num_steps = num_epochs * self._steps_per_epoch
         self._batch_size = len(indices) // self._steps_per_epoch  # as `shuffled_batches` makes them
+        self._largest_share = -(-self._batch_size // team.size)  # of a batch, of a process's
+        self._num_parts = num_parts(self._largest_share, micro_batch)  # the same in each process
         self.micro_batch = micro_batch
-        if micro_batch is not None:
-            set_momentum(module, len(parts(self._batch_size, micro_batch)))
+        if self._num_parts > 1:
+            set_momentum(module, self._num_parts)
         self._seed = seed
         self._augmented = augmentation(recipe.augmentation, recipe.magnitude)
         self._device = next(module.parameters()).device
@@ -109,11 +111,9 @@ class Training:
 
     @property
     def smaller_micro_batch(self) -> int | None:
-        """How many images to take together when the present number was too much; None where there is no less.
-
-        Processes that train together go on alone: one that stopped in the middle would keep the others waiting.
-        """
-        return None if self._team.size > 1 else smaller(self.micro_batch or self._batch_size, self._module)
+        """How many images to take together when the present number was too much; None where there is no less."""
+        size = min(self.micro_batch or self._largest_share, self._largest_share)
+        return smaller(size, self._module, is_team=self._team.size > 1)
 
     def run_epoch(self) -> float:
         """Trains one epoch and returns its mean training loss.
@@ -172,16 +172,17 @@ class Training:
         """Adds the gradients of this process's share and returns its loss, times its weight in the batch's."""
         strength = self._recipe.group_lasso if self._learned else 0.0
         losses = []
-        for part in parts(len(labels), self.micro_batch):
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
-                outputs = self._joined(inputs[part])
-            loss = nn.functional.cross_entropy(
-                outputs.float(), labels[part], label_smoothing=self._recipe.label_smoothing
-            ) * (weight * (part.stop - part.start) / len(labels))
-            losses.append(loss.detach())
-            if strength and part.start == 0:  # it is of the weights, so once a step
-                loss = loss + strength * group_lasso(self._learned)
-            torch.autograd.backward(loss)
+        for part in parts(len(labels), self._num_parts):
+            with self._team.summing(self._joined, is_last=part.stop == len(labels)):
+                with torch.autocast(self._device.type, torch.bfloat16, enabled=self._mixed):
+                    outputs = self._joined(inputs[part])
+                loss = nn.functional.cross_entropy(
+                    outputs.float(), labels[part], label_smoothing=self._recipe.label_smoothing
+                ) * (weight * (part.stop - part.start) / len(labels))
+                losses.append(loss.detach())
+                if strength and part.start == 0:  # it is of the weights, so once a step
+                    loss = loss + strength * group_lasso(self._learned)
+                torch.autograd.backward(loss)
         return torch.stack(losses).sum()
 
     def _check(self, losses: list[Tensor]) -> None:

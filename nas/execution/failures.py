@@ -84,6 +84,7 @@ def failure(key: str, error: BaseException, *, seconds: float) -> Failure:
         message=masked("".join(traceback.format_exception_only(error)).strip())[:MAX_MESSAGE_CHARACTERS],
         traceback=capped(masked("".join(traceback.format_exception(error)))),
         seconds=seconds,
+        micro_batch=getattr(error, "micro_batch", None),
     )
 
 

@@ -1,7 +1,8 @@
 """What the processes that train one network together ask of the one that leads them: the task, and whether to go on.
 
-A gang may lose its processes and come back as a new crew, which takes up the same task: epochs that were reported are
-not reported again, and the answers that they got are given again.
+A gang may lose its processes and come back as a new crew, which takes up the same task, as may be with fewer processes:
+epochs that were reported are not reported again, and the answers that they got are given again. Where memory does not
+suffice, the crew is ended, for its processes wait for each other, and a new one takes fewer images at once.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class _Work:
     ends: dict[int, tuple[Event, float]] = field(default_factory=dict)  # by rank
     seconds: float = 0.0  # of the present crew, at its last report
     lost_s: float = 0.0  # of crews before it
+    lost_device_s: float = 0.0  # times their sizes
     num_restarts: int = 0
+    is_reduced: bool = False  # the next crew is one with fewer images at once, after no loss
 
 
 class Gang:
@@ -87,8 +90,9 @@ class Gang:
         """Notes a process of the crew `name`; a new crew ends the one before it."""
         with self._changed:
             if self._crew is None or self._crew.name != name:
+                before = 0 if self._crew is None else self._crew.size
                 self._crew = _Crew(name, size, {})
-                self._restart()
+                self._restart(before)
             self._crew.members[rank] = member
             self.problem = self.problem or problem
             self._changed.notify_all()
@@ -140,6 +144,9 @@ class Gang:
         self._changed.notify_all()
         crew = self._crew
         assert crew is not None
+        if isinstance(end[0], Failure) and end[0].micro_batch is not None:
+            self._reduce(work, crew, end[0].micro_batch, end[1])
+            return
         if isinstance(end[0], Failure):
             self._changed.wait_for(
                 lambda: not self._is_present(name) or self._work is not work or len(work.ends) == crew.size,
@@ -158,14 +165,26 @@ class Gang:
         for member in left:
             self._dismiss(member)
 
-    def _restart(self) -> None:
+    def _reduce(self, work: _Work, crew: _Crew, micro_batch: int, seconds: float) -> None:
+        """Ends the crew, so that the next one takes the task up with so many images at once."""
+        work.seconds = max(work.seconds, seconds)
+        if not work.is_reduced:
+            for member in crew.members.values():
+                self._dismiss(member)
+        known = work.task.micro_batch or micro_batch
+        work.task = replace(work.task, micro_batch=min(known, micro_batch))
+        work.is_reduced = True
+
+    def _restart(self, num_before: int) -> None:
         """Lets a new crew take up the task in hand, unless it has cost too many crews."""
         work = self._work
         if work is None:
             return
         work.ends.clear()
+        work.lost_device_s += work.seconds * num_before
         work.lost_s, work.seconds = work.lost_s + work.seconds, 0.0
-        work.num_restarts += 1
+        work.num_restarts += not work.is_reduced
+        work.is_reduced = False
         if work.num_restarts > MAX_RESTARTS:
             self._work = None
             message = (
@@ -177,6 +196,6 @@ class Gang:
     def _hand_out(self, work: _Work, event: Event, seconds: float) -> None:
         """Gives the leader an event, with the seconds of all crews; those of its devices are as many times more."""
         assert self._crew is not None
-        used = (event.seconds + work.lost_s) * self._crew.size
+        used = event.seconds * self._crew.size + work.lost_device_s
         self._events.append((replace(event, seconds=used), seconds + work.lost_s))
         self._changed.notify_all()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,9 +119,38 @@ def _start_stubborn_family(path: Path) -> None:
 
 @dataclass(frozen=True)
 class ScriptedOrTrained:
-    """Trains what is an architecture, and does what it is told where it is a word."""
+    """Trains what is an architecture, and does what it is told where it is a word.
+
+    The key of a training may begin with `starved N`: its second process then has no memory for more than N images.
+    """
 
     trains: Evaluator
 
     def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
-        return (self.trains if task.architecture.startswith("{") else Scripted()).evaluate(task, report)
+        if not task.architecture.startswith("{"):
+            return Scripted().evaluate(task, report)
+        word, _, rest = task.key.partition(" ")
+        with _starved(int(rest.split()[0])) if word == "starved" else contextlib.nullcontext():
+            return self.trains.evaluate(task, report)
+
+
+@contextlib.contextmanager
+def _starved(most: int) -> Iterator[None]:
+    """Lets the second epoch of a team's second process run out of memory with more than `most` images."""
+    import torch
+
+    from nas.evaluation.training import Training
+
+    backward = Training._backward
+
+    def harmed(training: Training, inputs: torch.Tensor, labels: torch.Tensor, weight: float) -> torch.Tensor:
+        is_meant = torch.distributed.get_rank() == 1 and training.epoch == 1
+        if is_meant and -(-len(labels) // training._num_parts) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return backward(training, inputs, labels, weight)
+
+    Training._backward = harmed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Training._backward = backward  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import distributed
+from torch import distributed, nn
 
 from nas.evaluation.data import load
 from nas.evaluation.evaluator import untrained
@@ -39,14 +39,25 @@ def tiny() -> Architecture:
     )
 
 
-def trained(cache: Path, **recipe: Any) -> dict[str, Any]:
+def without_normalisation(module: nn.Module) -> nn.Module:
+    """Returns the network with nothing in the place of batch normalisation, whose statistics depend on parts."""
+    for name, layer in list(module.named_modules()):
+        if isinstance(layer, nn.BatchNorm2d):
+            module.set_submodule(name, nn.Identity())
+    return module
+
+
+def trained(
+    cache: Path, *, micro_batch: int | None = None, is_normalised: bool = True, **recipe: Any
+) -> dict[str, Any]:
     """Returns what the team that this process belongs to makes of the network in one epoch of four batches."""
     torch.set_num_threads(1)
     settings, wanted = DataSettings(name="digits", resolution=8), Recipe(**recipe)
     dataset, cpu = load(settings, cache=cache), torch.device("cpu")
     scale = InputScale(dataset.mean, dataset.std)
+    module = untrained(tiny(), dataset, 8, wanted, 5)
     training = Training(
-        untrained(tiny(), dataset, 8, wanted, 5),
+        module if is_normalised else without_normalisation(module),
         wanted,
         feed=open_feed(dataset.train, resolution=8, device=cpu),
         indices=np.arange(4 * wanted.batch_size),
@@ -55,6 +66,7 @@ def trained(cache: Path, **recipe: Any) -> dict[str, Any]:
         num_epochs=2,
         seed=5,
         team=team(),
+        micro_batch=micro_batch,
     )
     loss = training.run_epoch()
     found = score(
@@ -68,15 +80,15 @@ def trained(cache: Path, **recipe: Any) -> dict[str, Any]:
     }
 
 
-def trained_together(cache: Path, size: int, port: int, **recipe: Any) -> list[dict[str, Any]]:
-    """Returns what each of `size` processes has made."""
-    given = json.dumps({"cache": str(cache), "recipe": recipe})
+def trained_together(cache: Path, size: int, port: int, **given: Any) -> list[dict[str, Any]]:
+    """Returns what each of `size` processes has made; see `trained`."""
+    asked = json.dumps({"cache": str(cache), **given})
     started = []
     for rank in range(size):
         places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank)}
         started.append(
             subprocess.Popen(
-                [sys.executable, "-m", "tests.fakes.teams", given],
+                [sys.executable, "-m", "tests.fakes.teams", asked],
                 cwd=ROOT,
                 env={**os.environ, **places, "WORLD_SIZE": str(size)},
                 stdout=subprocess.PIPE,
@@ -89,5 +101,5 @@ def trained_together(cache: Path, size: int, port: int, **recipe: Any) -> list[d
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     distributed.init_process_group("gloo")
-    print(json.dumps(trained(Path(asked["cache"]), **asked["recipe"])))
+    print(json.dumps(trained(Path(asked.pop("cache")), **asked)))
     distributed.destroy_process_group()

@@ -20,7 +20,7 @@ from torch import nn
 from nas.evaluation import evaluator as evaluators
 from nas.evaluation.evaluator import EvaluatorOptions, TrainingEvaluator
 from nas.evaluation.feeding import ResidentFeed
-from nas.evaluation.memory import is_out_of_memory, parts, smaller
+from nas.evaluation.memory import is_out_of_memory, num_parts, parts, smaller
 from nas.evaluation.scores import InputScale
 from nas.evaluation.training import Training
 from nas.interfaces import Progress, Task
@@ -31,7 +31,7 @@ from search_space.blocks import BLOCKS
 
 @given(st.integers(1, 500), st.none() | st.integers(1, 600))
 def test_parts_are_the_whole_in_order_few_and_even(count: int, largest: int | None) -> None:
-    found = parts(count, largest)
+    found = parts(count, num_parts(count, largest))
     assert [index for part in found for index in range(count)[part]] == list(range(count))
     sizes = [part.stop - part.start for part in found]
     assert max(sizes) <= (largest or count) and max(sizes) - min(sizes) <= 1

@@ -50,3 +50,19 @@ def test_two_processes_train_what_one_trains_up_to_rounding(cache: Path) -> None
     assert first["validation"] == pytest.approx(alone["validation"], abs=1e-3)
     for name, values in alone["weights"].items():
         assert first["weights"][name] == pytest.approx(values, abs=1e-3), name
+
+
+@pytest.mark.parametrize("micro_batch", [2, 6])
+def test_two_processes_that_take_a_batch_in_parts_make_the_same_steps(cache: Path, micro_batch: int) -> None:
+    """Shares of 16 and 17 images are taken in as many parts, three or nine, by both."""
+    recipe = {**RECIPE, "is_normalised": False, "learning_rate": 0.2}
+    alone = trained(cache, **recipe)
+    first, second = trained_together(cache, 2, free_port(), micro_batch=micro_batch, **recipe)
+    assert first == second
+    for name, values in alone["weights"].items():
+        assert first["weights"][name] == pytest.approx(values, abs=1e-5), name
+
+
+def test_two_processes_that_normalise_parts_of_a_batch_agree(cache: Path) -> None:
+    first, second = trained_together(cache, 2, free_port(), micro_batch=6, **RECIPE)
+    assert first == second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,3 +144,42 @@ def test_what_a_process_cannot_load_is_known_before_anything_runs() -> None:
     hall = Hall()
     hall.gang.join("crew", 0, 2, "crew0", failed())
     assert hall.gang.wait_until_ready(DEADLINE_S) and hall.gang.problem == failed()
+
+
+def test_where_memory_does_not_suffice_a_new_crew_takes_fewer_images_at_once(hall: Hall) -> None:
+    calls = hall.report("crew", 1)
+    hall.gang.event()
+    hall.gang.proceed(True)
+    assert hall.answers(calls) == [True, True]
+    short = replace(failed(), failure_class=FailureClass.OOM_DEVICE, micro_batch=8)
+    for name, micro_batch in (("next", 8), ("last", 4)):
+        stranded = hall.end("crew" if name == "next" else "next", 1, replace(short, micro_batch=micro_batch))
+        assert hall.answers([stranded]) == [False]
+        hall.join(name)
+        assert hall.gang.work(name, 0) == replace(task("work", epochs=2), micro_batch=micro_batch)
+    assert hall.dismissed == ["crew0", "crew1", "next0", "next1"], "they wait for each other in a sum"
+    for rank in (0, 1):
+        hall.end("last", rank)
+    event, seconds = hall.gang.event()
+    assert isinstance(event, Measurement) and seconds == 6.0
+    assert event.seconds == 2 * 6.0, "of two devices, in three crews"
+
+
+def test_memory_may_run_out_more_often_than_processes_may_be_lost(hall: Hall) -> None:
+    for index in range(2 * MAX_RESTARTS):
+        hall.answers([hall.end(f"crew{index or ''}", 0, replace(failed(), micro_batch=2**9 >> index))])
+        hall.join(f"crew{index + 1}")
+    for rank in (0, 1):
+        hall.end(f"crew{2 * MAX_RESTARTS}", rank)
+    assert isinstance(hall.gang.event()[0], Measurement)
+
+
+def test_a_crew_may_be_of_another_size_than_the_one_before(hall: Hall) -> None:
+    calls = hall.report("crew", 1)
+    hall.gang.event()
+    hall.gang.proceed(True)
+    hall.answers(calls)
+    hall.join("next", size=1)
+    hall.end("next", 0)
+    event, seconds = hall.gang.event()
+    assert (event.seconds, seconds) == (2.0 + 2 * 1.0, 3.0)

@@ -84,6 +84,18 @@ class TestRayTrainExecutor(ExecutorContract):
         assert last.accuracy == expected.accuracy
         assert last.weights is not None
 
+    def test_a_process_without_memory_for_its_share_lets_all_take_smaller_parts(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        key = f"starved 10 {self.key()}"
+        history = finish(executor, [training(key, tmp_path)])[key]
+        last = end(history)
+        assert isinstance(last, Measurement), last
+        assert last.micro_batch == 7, "a quarter of a share, of 28 to 31 images"
+        assert [event.epoch for event in history if isinstance(event, Progress)] == [1, 2, 3, 4]
+        assert last.resumed_from == 1 and last.weights is not None
+        assert len(others(executor)) == TOGETHER.num_processes, "a new crew serves the next task"
+
 
 def test_the_plain_pool_refuses_several_processes_a_task() -> None:
     with pytest.raises(ExecutorError, match="choose the executor `ray-train`"):
