@@ -47,7 +47,8 @@ def on_cores(step_s: Mapping[int, float], peak_bytes: int, *, cores: int, memory
     pace = {threads: number / step_s[threads] for threads, number in workers.items()}
     best = max(pace.values())
     threads = min(one for one, steps in pace.items() if steps >= _NEAR * best)
-    steps = f"a step takes {', '.join(f'{1e3 * step_s[n]:.3g} ms on {n}' for n in sorted(pace))} threads"
+    times = (f"{1e3 * step_s[number]:.3g} ms on {number}" for number in sorted(pace))
+    steps = f"a step takes {', '.join(times)} thread{'' if max(pace) == 1 else 's'}"
     limit = (
         f"; memory has room for {fitting} of {peak_bytes / 1e9:.2g} GB" if fitting < cores // threads else ""
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import struct
 import time
 from collections.abc import Callable, Iterable
@@ -25,6 +26,13 @@ def wait_until_gone(pids: Iterable[int], deadline_s: float = DEADLINE_S) -> None
     """Waits until none of the processes runs."""
     waited_for = list(pids)
     wait_until(lambda: not any(_runs(pid) for pid in waited_for), deadline_s)
+
+
+def free_port() -> int:
+    """Returns a port of the loopback interface where nobody listens now."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
 
 
 def descendants(pid: int) -> dict[int, str]:

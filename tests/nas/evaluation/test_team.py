@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from nas.evaluation.examples import DataError
 from nas.evaluation.team import ALONE, Team, team
+from tests.fakes.processes import free_port
 from tests.fakes.teams import trained, trained_together
 
 RECIPE: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.02, "batch_size": 33, "ema_decay": 0.5}
@@ -33,12 +33,6 @@ def test_shares_are_a_partition_and_their_weights_add_up(size: int, count: int) 
 def test_a_process_without_others_is_a_team_of_one() -> None:
     assert team() == ALONE and ALONE.writes
     assert ALONE.weight(7) == 1.0
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def test_two_processes_train_what_one_trains_up_to_rounding(cache: Path) -> None:
