@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -128,7 +129,8 @@ def size_classes(space: SearchSpace, settings: Settings, data_bytes: int) -> Can
 def packed(chosen: SearchSettings, candidates: Candidates) -> tuple[SearchSettings, str]:
     """Returns the settings with what a probe has chosen in the place of what they leave out, and why in words.
 
-    On a cluster one node of each kind is probed and the choice that takes most of a node holds, so that it fits on all.
+    On a cluster one node of each kind (cores, GPUs, accelerator) is probed, the one with the least memory; of several
+    kinds holds the choice that takes most of a node, so that it fits on all.
     How many workers there are then follows the cluster.
 
     Args:
@@ -162,13 +164,12 @@ def _probed_there(chosen: SearchSettings, address: str, candidates: Candidates) 
     wanted = _demands(chosen, 0.0)
     nodes = cluster_nodes(address)
     gpus = wanted.offers(nodes, "GPU") if chosen.gpu_share != 0.0 else 0.0
-    kinds = {}
-    for node in wanted.usable(nodes):
+    kinds: dict[tuple[float | str, ...], dict[str, Any]] = {}  # each by its node with the least memory
+    for node in sorted(wanted.usable(nodes), key=lambda node: -float(node["Resources"].get("memory", 0.0))):
         offered = node["Resources"]
         if offered.get("CPU", 0.0) >= 1.0 and (not gpus or offered.get("GPU", 0.0) >= 1.0):
             accelerators = sorted(name for name in offered if name.startswith("accelerator_type:"))
-            size = (offered["CPU"], offered.get("GPU", 0.0), round(offered.get("memory", 0.0) / 2**30))
-            kinds[(*size, *accelerators)] = node
+            kinds[(offered["CPU"], offered.get("GPU", 0.0), *accelerators)] = node
     if not kinds:
         raise ExecutorError(
             f"a probe needs a node with a free core, got none at {address!r}"

@@ -108,7 +108,7 @@ def test_the_whole_job_through_rays_client_on_nodes_without_code_or_data(tmp_pat
             assert "py_modules" in said.stdout, said.stderr
     told = done.stdout + done.stderr
     assert "warning" not in told, "the cluster asks for a token"
-    assert "packed by a probe: a step takes" in told and "on 1 thread;" not in told
+    assert "packed by a probe: a step takes" in told and "kinds of nodes" not in told, "the nodes are alike"
     assert "workers as many as the cluster has room for, each with 2 processes of 1 core" in told
     with open_store(storage) as store:
         assert list(store.check()) == []

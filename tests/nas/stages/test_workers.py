@@ -152,6 +152,7 @@ def test_a_probe_chooses_what_the_settings_leave_out(
     [
         ("cpu", {}, (2, 0.0, 10**9), [8]),
         ("cpu", {"memory": 5e9, "threads": 4}, (4, 0.0, 5e9), [8]),
+        ("cpu small", {}, (2, 0.0, 10**9), [8]),  # alike but for their memory: the small one is probed
         ("gpu cpu", {}, (1, 0.25, None), [16]),
         ("gpu gpu cpu", {"gpu_share": 0.0}, (2, 0.0, 10**9), [16, 8]),
     ],
@@ -163,7 +164,8 @@ def test_on_a_cluster_one_node_of_each_kind_is_probed_and_the_number_of_workers_
     chosen: tuple[int, float, float | None],
     probed_on: list[int],
 ) -> None:
-    kinds = {"cpu": CPU_NODE, "gpu": GPU_NODE}
+    small = {**CPU_NODE, "Resources": {**CPU_NODE["Resources"], "memory": 31e9}}
+    kinds = {"cpu": CPU_NODE, "gpu": GPU_NODE, "small": small}
     listed = [{**kinds[kind], "NodeID": f"{kind}{place}"} for place, kind in enumerate(nodes.split())]
     for node in listed:
         node["Labels"] = {**node["Labels"], NODE_LABEL: node["NodeID"]}
@@ -185,6 +187,7 @@ def test_on_a_cluster_one_node_of_each_kind_is_probed_and_the_number_of_workers_
     assert (found.threads, found.gpu_share, found.memory) == chosen and found.workers is None
     assert [one.num_cpus for one in asked_of] == probed_on, "all cores of a node of each kind"
     assert len({one.labels[NODE_LABEL] for one in asked_of}) == len(probed_on)
+    assert ("small1" in {one.labels[NODE_LABEL] for one in asked_of}) == ("small" in nodes)
     assert ("2 kinds of nodes" in why) == (len(probed_on) == 2)
     placed = place(found)
     assert placed.num_workers is None and placed.demands.num_gpus == chosen[1]
