@@ -23,16 +23,33 @@ _SPACE = tuple(flag for flag in FLAGS if flag.group == "What" or flag.name in ("
 Name = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="Of the zoo (`nas zoo list`), or architecture.json.")
 ]
-
-
-def _factor(what: str) -> Any:
-    """Returns the type of an option that is a factor of `scale`."""
-    return Annotated[float | None, typer.Option(parser=number, metavar="F", help=what, show_default=False)]
-
-
-Width = _factor("Multiplies the channels, to the nearest legal width: of EfficientNet's 40, 1.2 makes 48.")
-Depth = _factor("Multiplies the blocks of each stage, rounded up: of 2, 1.2 makes 3.")
-ResolutionFactor = _factor("Multiplies the side of the input, in pixels: of 224, 1.5 makes 336.")
+Width = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="F",
+        show_default=False,
+        help="Multiplies the channels, to the nearest legal width: of EfficientNet's 40, 1.2 makes 48.",
+    ),
+]
+Depth = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="F",
+        show_default=False,
+        help="Multiplies the blocks of each stage, rounded up: of 2, 1.2 makes 3.",
+    ),
+]
+ResolutionFactor = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="F",
+        show_default=False,
+        help="Multiplies the side of the input, in pixels: of 224, 1.5 makes 336.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -34,7 +34,7 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(partial, path)
     except OSError as error:
         raise CommandError(
-            f"a file must be writable, got {str(path)!r}: {error.strerror}; name one in a folder that is there and yours"
+            f"a file must be writable, got {str(path)!r}: {error.strerror}; name one in a folder of yours"
         ) from None
     finally:
         with contextlib.suppress(OSError):  # of a folder that is none

@@ -150,7 +150,9 @@ def _drawn(step: Step, piece: _Piece, row: int) -> Box:
         title = words[main[0]].replace("depthwise", "separable")
     elif len(main) > 1 and isinstance(nodes[main[0]].operator, AdaptiveAveragePool):
         title = f"squeeze {channels[0]} to {nodes[main[1]].shape[0]}"
-    plain = [word for word, kind, node in zip(words, kinds, nodes, strict=True) if kind == "plain" and _acts(node)]
+    plain = [
+        word for word, kind, node in zip(words, kinds, nodes, strict=True) if kind == "plain" and _acts(node)
+    ]
     plain = plain if plain or main else words
     lines = [title, " · ".join(plain), shape_words(nodes[-1].shape)]
     macs = sum(node.operator.macs(*step.graph.input_shapes(node)) for node in nodes)

@@ -24,8 +24,8 @@ MNASNET = (
 )
 V3_SMALL = "printed for the first version of the paper (66 M, 2.9 M); its final version prints 56 M and 2.5 M, as ours"
 SENET = (
-    "the authors printed no parameters; the 145.8 M in the tables of others are not of the network that was released, whose"
-    " Caffe file of 440 MB has 115 M float32 numbers, as ours, and whose MACs agree"
+    "the authors printed no parameters; the 145.8 M in the tables of others are not of the network that was released,"
+    " whose Caffe file of 440 MB has 115 M float32 numbers, as ours"
 )
 B4_B5 = "how the paper counted is not published; torchvision's table has {ours} for the same network, as ours"
 

@@ -1,9 +1,9 @@
 """ShuffleNet V1 (Zhang et al. 2018, Table 1) and V2 (Ma et al. 2018, Table 5).
 
-V1's paper leaves the stem's width at other scales open: plain names scale it, `..._stem8`, `..._stem12` and `..._stem16`
-do not, and `..._megvii` are the authors' release, whose classifier has no bias. With 2 or 4 groups only whole widths
-exist: the paper does not say how it rounds the others, of which a quarter is no multiple of the groups. V2's `..._megvii` is the
-authors' strided unit, which gives the published MACs; the plain names are torchvision's.
+V1's paper leaves the stem's width at other scales open: plain names scale it, `..._stem8`, `..._stem12` and
+`..._stem16` do not, and `..._megvii` are the authors' release, whose classifier has no bias. With 2 or 4 groups only
+whole widths exist: a quarter of the others is no multiple of the groups, and the paper does not say how it rounds.
+V2's `..._megvii` is the authors' strided unit, which gives the published MACs; the plain names are torchvision's.
 """
 
 from __future__ import annotations

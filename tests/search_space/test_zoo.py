@@ -85,7 +85,9 @@ def test_a_wide_resnet_of_width_one_is_a_preactivation_resnet() -> None:
 @pytest.mark.parametrize("width", [0.25, 0.5, 1.0, 1.5, 2.0])
 def test_every_shufflenet_whose_widths_its_groups_divide_is_in_the_zoo(groups: int, width: float) -> None:
     prefix = f"shufflenet_v1_g{groups}_x{width:g}".replace(".", "_")
-    named = [name for name in reference_names() if re.fullmatch(rf"{prefix}(_0)?(_stem\d+|_megvii|_se)?", name)]
+    named = [
+        name for name in reference_names() if re.fullmatch(rf"{prefix}(_0)?(_stem\d+|_megvii|_se)?", name)
+    ]
     exists = int(CHANNELS[groups] * width) / 4 % groups == 0
     assert bool(named) == exists
     assert {reference(name).stages[0].channels for name in named} <= {int(CHANNELS[groups] * width)}

@@ -2,8 +2,9 @@
 
 What is computed with real numbers is shrunk, as `shrunken.py` says: a network of full depth for its gradients, one of
 about 12 blocks for its steps: a part of an epoch for every network, a whole one for the smallest of each family. One
-network of each family, at its own width and depth, takes a few steps as well. Shapes of odd images are compared on the meta device at full width and size, of networks
-of about 12 blocks (`test_zoo.py` counts the whole ones). What shrinks to the same network is computed once.
+network of each family, at its own width and depth, takes a few steps as well. Shapes of odd images are compared on the
+meta device at full width and size, of networks of about 12 blocks (`test_zoo.py` counts the whole ones). What shrinks
+to the same network is computed once.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ SLOW_STARTERS = {"alexnet": 1024, "zfnet": 1024, "vgg": 1024} | dict.fromkeys(
 LEARNING_RATE, LEARNING_RATE_OF_SLOW_STARTERS, LEARNING_RATE_WITHOUT_NORM = 2e-3, 5e-3, 3e-4  # falling to 0
 NUM_TRAINING = 1437  # of the 1,797 digits; the others are not seen in a whole epoch
 EPOCH_BATCH, EPOCH_RATE, EPOCH_RATE_WITHOUT_NORM = 32, 5e-3, 1e-3
-# Shrunken to two channels, these have hardly begun after the 45 steps of an epoch.
-BEGINNERS = ("resnet_cifar", "stochastic_depth")
+# These have hardly begun after the 45 steps of an epoch: shrunken to two channels, or without normalisation.
+BEGINNERS = ("resnet_cifar", "stochastic_depth", "alexnet", "zfnet")
 AS_THEY_ARE = (
     "alexnet_torchvision",
     "zfnet",

@@ -212,7 +212,11 @@ def test_a_hostile_file_name_is_only_text_in_the_picture(nas: Nas, folder: Path)
         ("draw vgg11 --depth 9", 2, "depth must be 0"),
         ("draw vgg11 --depth x", 2, "it must be a whole number from 0 to 4"),
         ("draw vgg1", 3, "did you mean vgg1"),
-        ("draw vgg11 --out none/v.svg", 2, "a file must be writable, got 'none/v.svg': No such file or directory"),
+        (
+            "draw vgg11 --out none/v.svg",
+            2,
+            "a file must be writable, got 'none/v.svg': No such file or directory",
+        ),
         ("zoo compare resnet18 --out none/v.svg", 2, "got 'none/v.svg'"),
     ],
 )

@@ -246,8 +246,13 @@ def test_words_are_wrapped_counted_and_joined() -> None:
 
 def test_drop_path_is_drawn_only_among_every_operator() -> None:
     network = reference("resnet50")
-    assert "drop path" not in draw(network, depth=3)
-    assert "drop path" in draw(network, depth=4)
+    written = {
+        depth: " ".join(
+            text.text or "" for text in ElementTree.fromstring(draw(network, depth=depth)).iter(f"{SVG}text")
+        )
+        for depth in (3, 4)
+    }
+    assert "add" in written[3] and "drop path" not in written[3] and "drop path" in written[4]
 
 
 def test_many_equal_blocks_drawn_as_one_have_the_cost_of_each() -> None:

@@ -128,7 +128,9 @@ def _compare_scores(source: str, name: str) -> None:
     expected, given = scores(theirs, image.to(precision)), scores(ours, image.to(precision))
     assert len(expected) == len(given)
     for one, other in zip(expected, given, strict=True):
-        assert (one[0] - one[1]).abs().max() > 0.05 * one.abs().max().clamp(min=1.0)  # they depend on the image
+        assert (one[0] - one[1]).abs().max() > 0.05 * one.abs().max().clamp(
+            min=1.0
+        )  # they depend on the image
         assert (one - other).abs().max() <= TOLERANCE
 
 
