@@ -172,18 +172,21 @@ def _names(axes: Axes, rows: Sequence[View], words: Sequence[str], radii: Sequen
     extents = [text.get_window_extent(canvas.get_renderer()) for text in texts]
     sizes = np.array([(extent.width, extent.height) for extent in extents])
     places = name_places(centres, np.array(radii) * scale, sizes, np.array(axes.bbox.extents))
+    whole = (
+        axes.figure.transSubfigure
+    )  # shares of the picture stay where they are at every resolution, in SVG too
+    shares = whole.inverted().transform
     for text, centre, place in zip(texts, centres, places, strict=True):
-        text.set_position((place.x, place.y))
+        text.set(position=shares((place.x, place.y)), transform=whole)
         if place.line is not None:
-            (x0, y0), (x1, y1) = place.line, centre
-            line = Line2D([x0, x1], [y0, y1], color="#4b5563", linewidth=0.6, transform=None, zorder=3)
-            line.set(label=text.get_label(), marker=".", markersize=2.5, markevery=[1])
+            line = Line2D(*shares([place.line, centre]).T, color="#4b5563", linewidth=0.6, zorder=3)
+            line.set(label=text.get_label(), marker=".", markersize=2.5, markevery=[1], transform=whole)
             axes.add_artist(line)
 
 
 def _text(axes: Axes, network: str, words: str) -> Text:
     text = Text(0, 0, words, ha="center", va="center", fontsize=NAME_SIZE, parse_math=False, zorder=4)
-    text.set(label=network, transform=None)
+    text.set_label(network)
     axes.add_artist(text)
     return text
 

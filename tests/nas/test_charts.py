@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from nas.charts import MOST_NAMES, bubble_figure, bubbles, cost_ticks, drawable
+from nas.charts import DOTS_PER_INCH, MOST_NAMES, bubble_figure, bubbles, cost_ticks, drawable
 from nas.networks import View, network_view, network_views
 
 NAMES = (
@@ -28,6 +28,7 @@ NAMES = (
     "efficientnet_b0",
     "efficientnet_b4",
 )
+OF_SVG = 72.0  # dots per inch
 CROWDED = (
     "resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d wide_resnet50_2 wide_resnet101_2"
     " se_resnet50 se_resnext50_32x4d senet154 dpn92 vgg16"
@@ -74,8 +75,9 @@ def _crowd(num_networks: int) -> list[View]:
 
 
 @cache
-def _drawn(num_networks: int) -> Figure:
+def _drawn(num_networks: int, dots_per_inch: float = DOTS_PER_INCH) -> Figure:
     figure = bubble_figure(_crowd(num_networks))
+    figure.set_dpi(dots_per_inch)
     figure.draw_without_rendering()
     return figure
 
@@ -97,16 +99,21 @@ def _distance(box: Any, rim: Any) -> float:
     return float(np.linalg.norm(nearest - rim, axis=1).min())
 
 
-@pytest.mark.parametrize("num_networks", [2, 14, MOST_NAMES, MOST_NAMES + 1, 29, 142])
-def test_a_name_is_nearest_to_its_own_bubble_or_a_line_leads_there(num_networks: int) -> None:
-    figure = _drawn(num_networks)
+@pytest.mark.parametrize(
+    ("num_networks", "dots_per_inch"),
+    [(number, DOTS_PER_INCH) for number in (2, 14, MOST_NAMES, MOST_NAMES + 1, 29, 142)] + [(14, OF_SVG)],
+)
+def test_a_name_is_nearest_to_its_own_bubble_or_a_line_leads_there(
+    num_networks: int, dots_per_inch: float
+) -> None:
+    figure = _drawn(num_networks, dots_per_inch)
     [*_, axes] = figure.axes
     rims, lines = _outlines(figure), {str(line.get_label()): line for line in axes.lines}
     assert len(rims) == len(axes.texts) == num_networks
     for text in axes.texts:
         name, box = str(text.get_label()), text.get_window_extent()
         if name in lines:
-            start, end = lines[name].get_xydata()
+            start, end = lines[name].get_transform().transform(lines[name].get_xydata())
             assert _distance(box, np.array([start])) < 1.0
             centre = (rims[name].min(axis=0) + rims[name].max(axis=0)) / 2
             assert np.linalg.norm(end - centre) < 1.0

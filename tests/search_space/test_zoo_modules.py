@@ -37,7 +37,19 @@ LEARNING_RATE, LEARNING_RATE_OF_SLOW_STARTERS, LEARNING_RATE_WITHOUT_NORM = 2e-3
 NUM_TRAINING = 1437  # of the 1,797 digits; the others are not seen in a whole epoch
 EPOCH_BATCH, EPOCH_RATE, EPOCH_RATE_WITHOUT_NORM = 32, 5e-3, 1e-3
 # These have hardly begun after the 45 steps of an epoch: shrunken to two channels, or without normalisation.
-BEGINNERS = ("resnet_cifar", "stochastic_depth", "alexnet", "zfnet")
+BEGINNERS = ("resnet_cifar", "stochastic_depth", "zfnet")
+# Their smallest networks still have so many layers that a whole epoch takes 6 to 40 seconds; a part of it must do.
+TOO_SLOW = (
+    "nasnet",
+    "efficientnet",
+    "efficientnet_v2",
+    "mnasnet",
+    "dpn",
+    "resnext",
+    "alexnet",
+    "condensenet",
+    "senet",
+)
 AS_THEY_ARE = (
     "alexnet_torchvision",
     "zfnet",
@@ -248,7 +260,7 @@ def test_a_part_of_an_epoch_lowers_the_loss_of_every_network(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", FAMILIES)
+@pytest.mark.parametrize("group", [group for group in FAMILIES if group not in TOO_SLOW])
 def test_a_whole_epoch_lowers_the_loss_on_digits_that_were_not_seen(group: str) -> None:
     before, after = held_out_losses(smallest_of_each_family()[group])
     assert after < (0.99 if group in BEGINNERS else 0.9) * before
