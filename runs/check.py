@@ -1,4 +1,4 @@
-"""The file check of the ledger: proves, by reading the database and the artifacts that it names, that its invariants hold.
+"""The file check of the ledger: proves, by reading the database and the files it names, that its invariants hold.
 
 I1  no acknowledged result is lost: every finished trial has its result, and the studies' counters agree
 I2  at most one accepted result a trial, by its last attempt; numbers are dense
@@ -225,7 +225,7 @@ def _highest(limits: Sequence[Mapping[str, float | None]], name: str) -> float |
 
 
 def _begun_late(connection: Connection, study_id: int, limit_s: float) -> int:
-    """Returns how many attempts that cost something began when others had used up the limit: were not in flight then."""
+    """Returns how many attempts that cost something were not yet in flight when others had used up the limit."""
     rows = connection.execute(
         sa.select(attempt.c.started, attempt.c.ended, attempt.c.seconds)
         .join_from(attempt, trial)
