@@ -28,7 +28,7 @@ from tests.fakes.processes import wait_until
 
 pytestmark = pytest.mark.faults
 
-QUESTION = "--study s --target 0.5M --width 0.1 --resolution 8 --epochs 4 --trials 2 --repeats 0".split()
+QUESTION = "--study s --target 0.5M --width 0.1 --resolution 8 --epochs 2 --trials 2 --repeats 0".split()
 DEADLINE_S = 240.0
 
 
@@ -74,7 +74,7 @@ def gone_on(tmp_path: Path, words: str) -> None:
     [
         (signal.SIGINT, 2, 130),
         (signal.SIGTERM, 1, 143),
-        (signal.SIGKILL, 1, -signal.SIGKILL),
+        pytest.param(signal.SIGKILL, 1, -signal.SIGKILL, marks=pytest.mark.long_faults),
         pytest.param(signal.SIGINT, 1, 130, marks=pytest.mark.long_faults),
         pytest.param(signal.SIGTERM, 2, 143, marks=pytest.mark.long_faults),
     ],

@@ -145,6 +145,7 @@ def test_a_reward_of_what_was_not_measured_has_no_best(nas: Nas) -> None:
     assert ended.code == 7 and "must have an accuracy and the reward's cost" in ended.err
 
 
+@pytest.mark.faults
 def test_a_reader_that_goes_away_is_no_error(ledger: Path) -> None:
     command = f"{sys.executable} -m nas.cli trials s --json --storage sqlite:///{ledger} | head -1"
     done = subprocess.run(
