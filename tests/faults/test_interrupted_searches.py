@@ -29,6 +29,7 @@ from tests.fakes.processes import wait_until
 pytestmark = pytest.mark.faults
 
 QUESTION = "--study s --target 0.5M --width 0.1 --resolution 8 --epochs 2 --trials 2 --repeats 0".split()
+QUICK = {"OMP_NUM_THREADS": "1", "NAS_FIDELITY_SHARE": "0.3"}  # an epoch is a second
 DEADLINE_S = 240.0
 
 
@@ -46,7 +47,7 @@ def at_home(folder: Path) -> dict[str, str]:
     """Returns an environment in which all that a program keeps for its user lies in this new folder."""
     folder.mkdir()
     places = {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")}
-    return os.environ | {"OMP_NUM_THREADS": "1", "HOME": str(folder), "TMPDIR": str(folder)} | places
+    return os.environ | QUICK | {"HOME": str(folder), "TMPDIR": str(folder)} | places
 
 
 def gone_on(tmp_path: Path, words: str) -> None:
@@ -105,7 +106,7 @@ def test_a_search_whose_terminal_is_closed_drains_and_is_resumed(tmp_path: Path)
     ours, its = pty.openpty()
     url = f"sqlite:///{tmp_path / 'nas.db'}"
     command = [sys.executable, "-m", "nas", "search", *QUESTION, "--executor", "inline", "--storage", url]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | QUICK
 
     def take_terminal() -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
