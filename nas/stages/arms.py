@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nas.evaluation.data import Carried, Dataset
@@ -118,7 +118,11 @@ class Bench:
         """
         if self._executor is None:
             self._executor = self._opened()
-        run = self.store.open_run(study.id, stage, study.settings, parent=parent)
+        given = {
+            **study.settings,
+            "budget": asdict(rules.budget),
+        }  # which `Store.check` compares with what was spent
+        run = self.store.open_run(study.id, stage, given, parent=parent)
         status = "failed"
         begun, num_before = time.monotonic(), self._num_ended(study)
         try:
