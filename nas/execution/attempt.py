@@ -44,17 +44,39 @@ class Attempt:
 
     @property
     def seconds_left(self) -> float:
-        """Device seconds until the task is over its limit; infinite without one, and while it is paused."""
+        """Device seconds until the task is over its limit or its worker is taken for lost, whichever is first; infinite
+        without either, and while it is paused.
+        """
+        return min(self._seconds_to_limit, self._seconds_to_stall)
+
+    @property
+    def _seconds_to_limit(self) -> float:
         if self.task.time_limit_s is None or self.is_paused:
             return math.inf
         return self.task.time_limit_s - self.seconds
 
-    def timed_out(self) -> Failure:
-        """Returns the end of a task that used up its time."""
+    @property
+    def _seconds_to_stall(self) -> float:
+        if self.task.stall_s is None or self._running_since is None:
+            return math.inf
+        return self.task.stall_s - (time.monotonic() - self._running_since)
+
+    def overdue(self) -> Failure:
+        """Returns the end of a task that used up its time, or whose worker says nothing any more.
+
+        The first is the task's own doing. The second is mostly its machine's (a stopped process, a frozen node, a disk
+        that does not answer): the trial is tried again, from its last checkpoint.
+        """
+        if self._seconds_to_limit <= 0:
+            return self.failed(
+                FailureClass.TIMEOUT,
+                f"a task must end within its limit of {self.task.time_limit_s:g} s, got {self.seconds:.1f} s "
+                "so far; raise the limit, or lower the fidelity",
+            )
         return self.failed(
-            FailureClass.TIMEOUT,
-            f"a task must end within its limit of {self.task.time_limit_s:g} s, got {self.seconds:.1f} s "
-            "so far; raise the limit, or lower the fidelity",
+            FailureClass.PREEMPTED,
+            f"an epoch must end within {self.task.stall_s:g} s, got none: the worker is taken for lost; raise `stall_s`"
+            " where epochs are longer",
         )
 
     def failed(self, failure_class: FailureClass, message: str) -> Failure:

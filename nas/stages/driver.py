@@ -319,6 +319,7 @@ class Driver:
             seed=running.proposal.seed,
             checkpoints=self._store.artifacts.url,
             time_limit_s=rules.time_limit_s,
+            stall_s=rules.stall_s,
         )
 
     def _beat(self) -> None:
@@ -354,6 +355,7 @@ class Driver:
         elif state == "cancelled":
             self._ending = Ending("stopped", "`nas cancel` asked for it")
             self._outcomes += [outcomes.cancelled(claim) for claim in self._claimed()]
+            self._trained |= {one.claim.attempt: one.key.hash for one in self._running.values()}
             self._running.clear()  # whoever opened the workers ends them; what they still say is not heard
             self._flush()
 

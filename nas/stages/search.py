@@ -287,6 +287,7 @@ def _rules(
         ),
         budget=_budget(settings) if source.num_trials is None else Budget(source.num_trials),
         time_limit_s=chosen.time_limit_s,
+        stall_s=chosen.stall_s,
         max_failures=chosen.max_failures,
         latency_ms=latency_ms,
     )

@@ -18,10 +18,10 @@ from nas.settings import DataSettings, Fidelity, Recipe
 from runs import FailureClass
 
 
-def task(key: str, behaviour: str = "", *, epochs: int = 1, time_limit_s: float | None = None) -> Task:
-    """Returns a task that makes `Scripted` behave so."""
+def task(key: str, behaviour: str = "", *, epochs: int = 1, **limits: float | None) -> Task:
+    """Returns a task that makes `Scripted` behave so; `limits` are `Task.time_limit_s` and `Task.stall_s`."""
     data, recipe, fidelity = DataSettings(), Recipe(), Fidelity(epochs=epochs)
-    return Task(key, behaviour, data, recipe, fidelity, seed=0, time_limit_s=time_limit_s)
+    return replace(Task(key, behaviour, data, recipe, fidelity, seed=0), **limits)
 
 
 class Diverged(Exception):
@@ -112,6 +112,8 @@ def _act(word: str, argument: str) -> None:
             raise KeyboardInterrupt
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "freeze":
+            os.kill(os.getpid(), signal.SIGSTOP)
         case "hang":
             _hang(argument)
         case "hang-with-gil":

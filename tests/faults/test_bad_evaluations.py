@@ -41,6 +41,8 @@ IN_PROCESSES = {
     "hang-with-gil": FailureClass.TIMEOUT,
     "hang-with-children": FailureClass.TIMEOUT,
 }
+# A stopped process answers nothing, not even that it is hung; what it says when it goes on is heard by nobody.
+SILENT = {"freeze": FailureClass.PREEMPTED, "hang": FailureClass.PREEMPTED}
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,14 @@ def test_workers_that_die_and_hang_cost_attempts_and_leave_no_process(tmp_path: 
     pids = [int(line) for line in family.read_text().split()]
     assert len(pids) == 2
     wait_until_gone(pids)
+
+
+def test_a_stopped_and_a_hung_worker_are_replaced_and_their_trials_tried_again(
+    tmp_path: Path, own_ray: None
+) -> None:
+    chosen = settings(tmp_path, trials=len(SILENT) + 1, stall_s=3.0, executor="ray", workers=2)
+    search(chosen, evaluator=FaultyAtFirst(str(tmp_path), tuple(SILENT)))
+    judge(tmp_path, SILENT)
 
 
 @dataclass(frozen=True)
