@@ -48,7 +48,8 @@ def run(
     to: To = "",
 ) -> None:
     """Search, fit, grow and export in one go; run again, it goes on where it stopped."""
-    found = session.configuration(file)  # a wrong setting is told before the libraries' seconds of loading
+    session = session.reading(file)
+    found = session.configuration()  # a wrong setting is told before the libraries' seconds of loading
     run_through(session, found.settings, out, tuple(filter(None, map(str.strip, to.split(",")))))
 
 
@@ -80,7 +81,7 @@ def run_through(session: Session, settings: Settings, out: Path | None, formats:
     from nas import pipeline
     from nas.stages.preparation import study_name
 
-    again = searching.resume_command(session, study_name(settings))
+    again = session.command("resume", study_name(settings))
     with running(session, again) as (watch, interruption):
         report = pipeline.run(settings, out=out, formats=formats, watch=watch)
     view = run_view(report)
@@ -88,7 +89,7 @@ def run_through(session: Session, settings: Settings, out: Path | None, formats:
         session.printer.json(view)
     else:
         _print(session, view)
-    following = [again.replace(f"nas resume {report.study}", f"nas status {report.study}", 1)]
+    following = [session.command("status", report.study)]
     conclude(session, report.ending, interruption, again, following)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,7 @@ from nas.cli.exits import CommandError, Exit
 from nas.cli.progress import Progress
 from nas.cli.session import Session, verb
 from nas.cli.signals import Interruption, interruptible
-from nas.flags import FLAGS, masked
+from nas.flags import FLAGS, PLACES
 
 if TYPE_CHECKING:
     from nas.reward import Reward
@@ -29,10 +28,9 @@ PARETO_COLUMNS = ("trial", "mean_accuracy", "accuracy", "macs", "params", "diges
 LIMITS = tuple(
     flag
     for flag in FLAGS
-    if flag.group in ("Budget", "Where") and flag.name not in ("study", "storage", "artifacts")
+    if flag.group in ("Budget", "Where") and flag.name != "study" and flag not in PLACES
 )
-_PLACES = tuple(flag for flag in FLAGS if flag.name in ("storage", "artifacts"))
-CHANGEABLE = (*LIMITS, *_PLACES)  # the flags of `nas resume`
+CHANGEABLE = (*LIMITS, *PLACES)  # the flags of `nas resume`
 
 
 def register(app: typer.Typer) -> None:
@@ -47,13 +45,14 @@ def search(
     ] = None,
 ) -> None:
     """Search for a small network; stop with Ctrl-C, go on with `nas resume`."""
-    found = session.configuration(file)  # a wrong setting is told before the libraries' seconds of loading
+    session = session.reading(file)
+    found = session.configuration()  # a wrong setting is told before the libraries' seconds of loading
 
     from nas.stages import search as stage
     from nas.stages.preparation import study_name
 
     name = study_name(found.settings)
-    resuming = resume_command(session, name)
+    resuming = session.command("resume", name)
     with (
         interruptible(session.printer, resuming) as interruption,
         Progress(session.printer) as progress,
@@ -75,7 +74,7 @@ def resume(session: Session, study: str) -> None:
         overlaid(
             restored_settings(store.study(study)), changes
         )  # a wrong change is told before anything is opened
-    resuming = resume_command(session, study)
+    resuming = session.command("resume", study)
     with (
         interruptible(session.printer, resuming) as interruption,
         Progress(session.printer) as progress,
@@ -88,17 +87,6 @@ def resume(session: Session, study: str) -> None:
             watch=_watch(progress, interruption),
         )
     _conclude(session, report, interruption, resuming)
-
-
-def resume_command(session: Session, study: str) -> str:
-    """Returns the command that goes on with `study`, as it can be typed; a password in a URL is left out."""
-    words = ["nas", "resume", study]
-    if session.config is not None:
-        words += ["--config", str(session.config)]
-    for flag in _PLACES:
-        if text := session.flags.get(flag.name):
-            words += [f"--{flag.name}", str(masked(text))]
-    return shlex.join(words)
 
 
 def report_view(report: SearchReport) -> dict[str, Any]:
@@ -154,18 +142,14 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
     if report.ending.kind == "stopped":
         printer.message(f"go on with: {resuming}")
         raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
-    for verb_name in ("best", "trials"):
-        printer.message("next: " + resuming.replace("nas resume", f"nas {verb_name}", 1))
-    if (
-        report.winner is not None
-    ):  # whose name says the trial: repeats may have put another than `best` in front
-        exported = f"{report.study}/{report.winner.trial.number}"
-        printer.message(
-            "next: " + resuming.replace(f"nas resume {report.study}", f"nas export {exported}", 1)
-        )
+    following = [session.command(name, report.study) for name in ("best", "trials")]
+    if report.winner is not None:  # by its number: repeats may have put another than `best` in front
+        following.append(session.command("export", f"{report.study}/{report.winner.trial.number}"))
+    for line in following:
+        printer.message(f"next: {line}")
     if report.ending.kind == "failures":
         raise CommandError(
             f"a search must have at most as many failed trials as allowed, got more: {report.ending.reason};"
-            f" look at `nas trials {report.study} --state failed`, then resume with a higher --max-failures",
+            f" look at `{session.command('trials', report.study, '--state', 'failed')}`, then resume with a higher --max-failures",
             Exit.TOO_MANY_FAILURES,
         )

@@ -10,8 +10,8 @@ import typer
 
 from nas.cli.exits import CommandError, Exit
 from nas.cli.printing import shown
-from nas.cli.session import STORAGE, Session, number, verb, whole
-from nas.flags import FLAGS
+from nas.cli.session import Session, number, verb, whole
+from nas.flags import FLAGS, PLACES
 
 if TYPE_CHECKING:
     from nas.reward import Reward
@@ -35,14 +35,14 @@ _TRIAL_COLUMNS = (
     "error",
 )
 _BEST_COLUMNS = ("number", "reward", "accuracy", "macs", "params", "seconds", "digest")
-_REWARDING = tuple(flag for flag in FLAGS if flag.name in ("reward", "target", "cost", "storage"))
+_REWARDING = tuple(flag for flag in FLAGS if flag.name in ("reward", "target", "cost"))
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to `app`."""
     verb(app, "status")(status)
     verb(app, "list")(list_studies)
-    verb(app, "best", flags=_REWARDING)(best)
+    verb(app, "best", flags=(*_REWARDING, *PLACES))(best)
     verb(app, "trials")(trials)
     verb(app, "show")(show)
 
@@ -189,13 +189,11 @@ def _reward(session: Session, record: StudyRecord) -> Reward | None:
     from nas.config import environment, resolve
     from nas.views import study_reward
 
-    if not any(text for name, text in session.flags.items() if name != "storage"):
+    if not any(session.flags.get(flag.name) for flag in _REWARDING):
         return study_reward(record)
     stored = {f"--{k}": v for k, v in (record.settings.get("search") or {}).items()}
     given = {
-        flag.name: session.flags.get(flag.name) or _text(stored.get(f"--{flag.name}"))
-        for flag in _REWARDING
-        if flag not in STORAGE
+        flag.name: session.flags.get(flag.name) or _text(stored.get(f"--{flag.name}")) for flag in _REWARDING
     }
     return resolve(given, environment(), config=session.config).settings.search.make_reward()
 
