@@ -35,7 +35,7 @@ from nas.stages.preparation import (
 )
 from nas.stages.proposals import ListedSource, SampledSource, Source
 from nas.stages.rules import Ending, Rules
-from nas.stages.workers import check_places, size_classes
+from nas.stages.workers import check_workers, size_classes
 from nas.strategies.comparison import Comparison, compare
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
@@ -101,13 +101,13 @@ def search(
 
     Raises:
         StudyExists: resume it instead.
-        DataError, SpaceError, SettingsError, LedgerError: as their sentences say; nothing is spent then.
+        DataError, SpaceError, SettingsError, ExecutorError, LedgerError: as their sentences say; nothing is spent then.
 
     Example:
         >>> report = search(Settings())
         >>> report.winner.trial.metrics["accuracy"]
     """
-    check_places(settings.search)
+    check_workers(settings.search)
     dataset = load(settings.data)
     settings = with_width(settings, dataset)
     space = make_space(settings, dataset)
@@ -169,6 +169,7 @@ def resume(
         settings = settings.model_copy(
             update={"search": settings.search.model_copy(update={"storage": url, "artifacts": artifacts})}
         )
+        check_workers(settings.search)
         dataset = load(settings.data)
         space = make_space(settings, dataset)
         _check_unchanged(study, space, dataset)
