@@ -148,8 +148,9 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
     for line in following:
         printer.message(f"next: {line}")
     if report.ending.kind == "failures":
+        look = session.command("trials", report.study, "--state", "failed")
         raise CommandError(
             f"a search must have at most as many failed trials as allowed, got more: {report.ending.reason};"
-            f" look at `{session.command('trials', report.study, '--state', 'failed')}`, then resume with a higher --max-failures",
+            f" look at `{look}`, then resume with a higher --max-failures",
             Exit.TOO_MANY_FAILURES,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from nas.settings import Settings
 from nas.stages.budget import Budget
 from nas.stages.driver import Driver
 from nas.stages.history import History
+from nas.stages.names import CONTROL
 from nas.stages.proposals import Source
 from nas.stages.rules import Ending, Rules
 from nas.stages.workers import packed, place
@@ -168,7 +170,7 @@ def arm_study(
 
     Args:
         store: the ledger.
-        parent: the study that the arm belongs to; gives its seed.
+        parent: the study that the arm belongs to; gives its seed, but to the control, which has one of its own.
         arm: last part of the name.
         space: of the trials; empty where they are not drawn from one.
         settings: stored with a new arm; left out, the parent's.
@@ -181,10 +183,22 @@ def arm_study(
         return store.create_study(
             name,
             directions=directions or parent.directions,
-            seed=parent.seed or 0,
+            seed=control_seed(parent.seed or 0) if arm == CONTROL else parent.seed or 0,
             space=space,
             settings=parent.settings if settings is None else settings,
         )
+
+
+def control_seed(seed: int) -> int:
+    """Returns the seed of a study's control arm.
+
+    Under the study's own seed a random control would begin with the very proposals of the search; and since training
+    seeds follow from it too, neither arm could pay for its own: what one has trained would be the other's for nothing.
+
+    Args:
+        seed: the study's.
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed} {CONTROL}".encode()).digest()[:4], "big")
 
 
 def revive(store: Store, study: StudyRecord) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -252,7 +252,10 @@ def report(store: Store, study: StudyRecord, ending: Ending | None = None) -> Se
     comparison = None
     if own and control and own[0].repeats and control[0].repeats and reward.kind != "pareto":
         if len(own[0].repeats) > 1 or len(control[0].repeats) > 1:
-            comparison = compare([one.repeats for one in own], [one.repeats for one in control])
+            is_same = own[0].trial.digest == control[0].trial.digest
+            comparison = replace(
+                compare([one.repeats for one in own], [one.repeats for one in control]), is_same=is_same
+            )
     return SearchReport(study.name, reward, ending, own, comparison, seconds)
 
 
