@@ -14,7 +14,7 @@ from nas.evaluation.probe import Candidates
 from nas.execution import open_executor
 from nas.interfaces import Evaluator, Executor
 from nas.settings import Settings
-from nas.stages.budget import Budget
+from nas.stages.budget import Budget, counted
 from nas.stages.driver import Driver
 from nas.stages.history import History
 from nas.stages.names import CONTROL
@@ -138,7 +138,8 @@ class Bench:
             status = (
                 "stopped" if ending.kind == "stopped" else "failed" if ending.kind == "failures" else "done"
             )
-            self.watch.told(self._pace(self._num_ended(study) - num_before, time.monotonic() - begun))
+            if num_ended := self._num_ended(study) - num_before:
+                self.watch.told(self._pace(num_ended, time.monotonic() - begun))
             return ending
         finally:
             self.store.close_run(run.id, status)
@@ -152,9 +153,9 @@ class Bench:
         assert self._executor is not None
         hourly, number = num_ended / max(seconds, 1e-9) * 3600, self._executor.num_slots
         gpus = number * self._num_gpus_each
-        on = f"{number} worker{'' if number == 1 else 's'}"
+        on = counted(number, "worker")
         per_gpu = f", {hourly / gpus:.4g} for each GPU" if gpus else ""
-        return f"pace    {num_ended} trials ended in {seconds:.1f} s: {hourly:.4g} an hour on {on}{per_gpu}"
+        return f"pace    {counted(num_ended, 'trial')} ended in {seconds:.1f} s: {hourly:.4g} an hour on {on}{per_gpu}"
 
 
 def arm_study(
