@@ -110,8 +110,11 @@ def run_view(report: RunReport) -> dict[str, Any]:
 
 
 def _print(session: Session, view: dict[str, Any]) -> None:
+    from nas.views import with_cost
+
     title = f"finalists of {view['study']}"
-    session.rows(view["search"]["finalists"], columns=searching.FINALIST_COLUMNS, title=title)
+    finalists = view["search"]["finalists"]
+    session.rows(finalists, columns=with_cost(searching.FINALIST_COLUMNS, finalists), title=title)
     if view["fit"]:
         print_fit(session, view["fit"])
     if view["grow"]:

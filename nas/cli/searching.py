@@ -108,7 +108,7 @@ def _finalist_view(finalist: Finalist, reward: Reward) -> dict[str, Any]:
     """Returns a finalist; `mean_reward` and `mean_accuracy` are those of its repeats, its own without any."""
     trial, is_single = finalist.trial, reward.kind != "pareto"
     accuracy = trial.metrics["accuracy"]
-    return {
+    view = {
         "trial": trial.number,
         "reward": finalist.reward if is_single else None,
         "mean_reward": finalist.mean if is_single else None,
@@ -119,6 +119,8 @@ def _finalist_view(finalist: Finalist, reward: Reward) -> dict[str, Any]:
         "params": int(trial.costs["params"]),
         "digest": trial.digest,
     }
+    price = trial.costs.get(reward.cost, trial.metrics.get(reward.cost))
+    return view if reward.cost in view else view | {reward.cost: price}
 
 
 def _watch(progress: Progress, interruption: Interruption) -> Watch:
@@ -129,11 +131,14 @@ def _watch(progress: Progress, interruption: Interruption) -> Watch:
 
 def _conclude(session: Session, report: SearchReport, interruption: Interruption, resuming: str) -> None:
     """Prints the report, the commands to go on with, and ends with the code that fits the ending."""
+    from nas.views import with_cost
+
     view = report_view(report)
     if session.json:
         session.printer.json(view)
     else:
         columns = PARETO_COLUMNS if report.reward.kind == "pareto" else FINALIST_COLUMNS
+        columns = with_cost(columns, view["finalists"])
         session.rows(view["finalists"], columns=columns, title=f"finalists of {report.study}")
     printer = session.printer
     printer.message(f"{report.ending.kind}: {report.ending.reason}")

@@ -84,7 +84,7 @@ def best(
     top: Annotated[int, typer.Option("--top", parser=whole, metavar="N", help="How many.")] = 1,
 ) -> None:
     """Show the best trials; with --reward, --target or --cost under another reward than the search's own."""
-    from nas.views import best_views, is_minimized
+    from nas.views import best_views, is_minimized, with_cost
 
     with session.store() as store:
         record = session.study(store, study)
@@ -106,7 +106,7 @@ def best(
         )
     equation = f" under {reward.equation}" if reward else ""
     session.printer.message(f"best of {record.name}{equation}")
-    session.rows(rows, columns=_BEST_COLUMNS)
+    session.rows(rows, columns=with_cost(_BEST_COLUMNS, rows))
 
 
 def trials(
@@ -117,14 +117,15 @@ def trials(
     ] = None,
 ) -> None:
     """List all trials of a study."""
-    from nas.views import STATES, study_reward, trial_views
+    from nas.views import STATES, study_reward, trial_views, with_cost
 
     if state is not None and state not in STATES:
         raise CommandError(f"a state must be one of {', '.join(STATES)}, got {state!r}; choose one of them")
     with session.store() as store:
         record = session.study(store, study)
         rows = trial_views(store.trials(record.id), study_reward(record))
-    session.rows([row for row in rows if state in (None, row["state"])], columns=_TRIAL_COLUMNS)
+    chosen = [row for row in rows if state in (None, row["state"])]
+    session.rows(chosen, columns=with_cost(_TRIAL_COLUMNS, chosen))
 
 
 def show(

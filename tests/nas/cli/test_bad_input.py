@@ -102,6 +102,7 @@ CASES: dict[str, Case] = {
     "hours not a number": Case("search --hours nan", 2, "got nan"),
     "endless device-hours": Case("search --device-hours inf", 2, "got inf"),
     "target zero": Case("search --target 0", 2, "got 0.0"),
+    "a target of MACs for a latency": Case(f"{SEARCH} --cost latency_ms --target 5M", 2, "got 5e+06; write"),
     "target with unknown unit": Case("search --target 5Q", 2, "got '5Q'; write for example 5M"),
     "largest cost below target": Case("search --target 5M --max-cost 1M", 2, "got 1000000.0; raise it"),
     "no cluster at the address": Case(
