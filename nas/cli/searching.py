@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from nas.stages.finalists import Finalist
     from nas.stages.search import SearchReport
 
-FINALIST_COLUMNS = ("trial", "mean_reward", "reward", "accuracy", "macs", "params", "digest")
+# The two means are over new seeds; reward and accuracy are those of the training that made it a finalist.
+FINALIST_COLUMNS = (
+    "trial",
+    "mean_reward",
+    "mean_accuracy",
+    "reward",
+    "accuracy",
+    "macs",
+    "params",
+    "digest",
+)
 PARETO_COLUMNS = ("trial", "mean_accuracy", "accuracy", "macs", "params", "digest")  # it has no single reward
 
 # What may change between the sessions of one study: limits and machines, but not the question.
@@ -137,8 +147,8 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
     if session.json:
         session.printer.json(view)
     else:
-        columns = PARETO_COLUMNS if report.reward.kind == "pareto" else FINALIST_COLUMNS
-        columns = with_cost(columns, view["finalists"])
+        usual = PARETO_COLUMNS if report.reward.kind == "pareto" else FINALIST_COLUMNS
+        columns = with_cost(usual, view["finalists"])
         session.rows(view["finalists"], columns=columns, title=f"finalists of {report.study}")
     printer = session.printer
     printer.message(f"{report.ending.kind}: {report.ending.reason}")

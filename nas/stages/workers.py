@@ -7,6 +7,7 @@ the settings name holds; what they leave out is chosen here, and said in words b
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,7 @@ def _probed_there(chosen: SearchSettings, address: str, candidates: Candidates) 
     wanted = _demands(chosen, 0.0)
     nodes = cluster_nodes(address)
     gpus = wanted.offers(nodes, "GPU") if chosen.gpu_share != 0.0 else 0.0
-    kinds: dict[tuple[float | str, ...], dict[str, Any]] = {}  # each by its node with the least memory
+    kinds: dict[tuple[float | str, ...], Mapping[str, Any]] = {}  # each by its node with the least memory
     for node in sorted(wanted.usable(nodes), key=lambda node: -float(node["Resources"].get("memory", 0.0))):
         offered = node["Resources"]
         if offered.get("CPU", 0.0) >= 1.0 and (not gpus or offered.get("GPU", 0.0) >= 1.0):
