@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,27 @@ def test_labels_follow_their_images(tmp_path: Path, cache: Path) -> None:
     data = load(settings(tmp_path / "grey.parquet"), cache=cache)
     levels = data.train.images.mean(axis=(1, 2, 3))
     assert np.array_equal(np.round(levels / 9).astype(int) % 2, data.train.labels)
+
+
+def test_of_a_file_that_is_no_parquet_only_our_sentence_is_told(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "junk.parquet").write_bytes(b"no parquet " * 100)
+    heard = Heard()
+    library = logging.getLogger("datasets")
+    library.addHandler(heard)
+    try:
+        with pytest.raises(DataError, match=r"junk\.parquet could not be loaded"):
+            load(settings(tmp_path / "junk.parquet"), cache=cache)
+    finally:
+        library.removeHandler(heard)
+    assert heard.records == []
+
+
+class Heard(logging.Handler):
+    """Keeps what a library logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record.getMessage())
