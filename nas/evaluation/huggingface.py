@@ -76,8 +76,10 @@ def examples(settings: DataSettings, name: str) -> Examples:
 
     def read(index: int) -> Pixels:
         part = int(np.searchsorted(starts, index, side="right")) - 1
-        source = _content(rows[part][int(index - starts[part])][image], f"row {index}")
-        return decoded(source, f"row {index}", resolution=settings.resolution, channels=channels)
+        cell = rows[part][int(index - starts[part])][image]
+        named = cell.get("path") if isinstance(cell, dict) else None
+        where = f"row {index} ({named})" if named else f"row {index}"
+        return decoded(_content(cell, where), where, resolution=settings.resolution, channels=channels)
 
     # Colour or grey is decided from an even sample: a look at every header would read the whole data set.
     channels = 1 if all(_looks_grey(rows, starts, image, int(i)) for i in _sample(starts[-1])) else 3

@@ -166,6 +166,15 @@ def test_of_a_file_that_is_no_parquet_only_our_sentence_is_told(tmp_path: Path, 
     assert heard.records == []
 
 
+def test_a_row_that_cannot_be_read_is_named_by_its_path(tmp_path: Path, cache: Path) -> None:
+    cells = [{"bytes": png(picture(9 * i)), "path": f"pets/{i}.png"} for i in range(40)]
+    cells[39]["bytes"] = b"no picture"
+    table = {"image": cells, "label": [i % 2 for i in range(40)]}
+    datasets.Dataset.from_dict(table).to_parquet(tmp_path / "pets.parquet")
+    data = load(settings(tmp_path / "pets.parquet", max_corrupt_share=0.1), cache=cache)
+    assert data.corrupt == ("row 39 (pets/39.png): not an image that can be identified",)
+
+
 class Heard(logging.Handler):
     """Keeps what a library logs."""
 
