@@ -80,7 +80,9 @@ FLAGS: tuple[Flag, ...] = (
     ),
 )
 
-_PLACES = tuple(flag for flag in FLAGS if flag.group == "Where")
+# Where a study is kept: every command that opens a ledger takes them.
+PLACES: tuple[Flag, ...] = tuple(flag for flag in FLAGS if flag.name in ("storage", "artifacts"))
+_WHERE = tuple(flag for flag in FLAGS if flag.group == "Where")
 
 # Of `nas fit` and `nas grow`; their variables are the long ones, as NAS_FIT_BUDGET.
 FIT_FLAGS: tuple[Flag, ...] = (
@@ -94,7 +96,7 @@ FIT_FLAGS: tuple[Flag, ...] = (
     Flag("budget", "fit.budget", "N", "Trainings in all.", "Budget"),
     Flag("hours", "fit.hours", "H", "Wall-clock hours of all sessions together.", "Budget"),
     Flag("device-hours", "fit.device_hours", "H", "Hours summed over workers.", "Budget"),
-    *_PLACES,
+    *_WHERE,
 )
 GROW_FLAGS: tuple[Flag, ...] = (
     Flag(
@@ -108,7 +110,7 @@ GROW_FLAGS: tuple[Flag, ...] = (
     Flag("processes", "grow.processes", "N", "That train each member together, as Ray Train's DDP.", "How"),
     Flag("dropout-step", "grow.dropout_step", "RATE", "Added with each doubling of the cost.", "How"),
     Flag("drop-path-step", "grow.drop_path_step", "RATE", "Added with each doubling of the cost.", "How"),
-    *_PLACES,
+    *_WHERE,
 )
 # Of a network that is no study's: what a search would have said. `--study` names the study that is made of it.
 NETWORK_FLAGS: tuple[Flag, ...] = tuple(

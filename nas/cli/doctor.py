@@ -93,7 +93,7 @@ def _leases(session: Session) -> str:
         first = names[over[0].study_id]
         raise CommandError(
             f"every trial that is held must have a driver, {len(over)} have lost theirs ({lost});"
-            f" `nas resume {first}` takes them over"
+            f" `{session.command('resume', first)}` takes them over"
         )
     return f"{len(held)} trials are held, none has lost its driver"
 

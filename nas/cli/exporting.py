@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +10,8 @@ import typer
 
 from nas.cli.architectures import load_architecture
 from nas.cli.exits import CommandError, Exit
-from nas.cli.session import STORAGE, Session, number, verb
-from nas.flags import FLAGS
+from nas.cli.session import Session, number, verb
+from nas.flags import FLAGS, PLACES
 
 if TYPE_CHECKING:
     from nas.exporting.checking import Check
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from nas.exporting.subjects import Subject
     from nas.settings import DataSettings
 
-SUBJECT = (*STORAGE, *(flag for flag in FLAGS if flag.name in ("artifacts", "data", "resolution", "samples")))
+SUBJECT = (*PLACES, *(flag for flag in FLAGS if flag.name in ("data", "resolution", "samples")))
 COLUMNS = ("file", "bytes", "max_abs_difference", "top1_agreement", "accuracy", "accuracy_change")
 
 Weights = Annotated[
@@ -88,7 +89,9 @@ def export(
         manifest = write(subject, wanted, folder, force=force, watch=session.printer.message)
     rows = manifest_rows(folder, manifest)
     show_checks(session, rows, columns=COLUMNS if manifest.checks else COLUMNS[:2])
-    session.printer.message(f"kept in {folder}; to check it again: nas verify {folder}")
+    session.printer.message(
+        f"kept in {folder}; to check it again: {shlex.join(['nas', 'verify', str(folder)])}"
+    )
 
 
 def verify(

@@ -13,6 +13,7 @@ from nas.evaluation.data import load
 from nas.settings import FitSettings, Settings
 from nas.stages.preparation import restored_settings, storage_url, stored_settings
 from nas.stages.search import report
+from nas.stages.workers import check_workers
 from runs import Store, StudyRecord, TrialRecord, open_store
 from runs.errors import StudyExists, TrialMissing
 from scaling_rules import Multipliers, mixture_candidates
@@ -138,10 +139,12 @@ def adopt(network: Architecture, settings: Settings, *, name: str = "network") -
     Raises:
         StudyExists: a search has the name, or this network with other data or another recipe.
         DataError: the data cannot be used.
+        SettingsError, ExecutorError: the workers contradict themselves, or their cluster does not answer.
 
     Example:
         >>> adopt(reference("efficientnet_b0"), settings, name="b0")
     """
+    check_workers(settings.search)
     dataset = load(settings.data)
     fitted = dataclasses.replace(
         network, num_classes=dataset.num_classes, input_channels=dataset.input_channels

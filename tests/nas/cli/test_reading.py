@@ -141,7 +141,7 @@ def test_a_study_without_networks_has_nothing_to_export(nas: Nas, ledger: Path) 
 
 @pytest.mark.usefixtures("ledger")
 def test_a_reward_of_what_was_not_measured_has_no_best(nas: Nas) -> None:
-    ended = nas("best", "s", "--cost", "latency_ms")
+    ended = nas("best", "s", "--cost", "latency_ms", "--target", "2")
     assert ended.code == 7 and "must have an accuracy and the reward's cost" in ended.err
 
 
