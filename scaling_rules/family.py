@@ -131,7 +131,7 @@ def family(
     def by_phi(phi: float) -> Member:
         multiple = rule.promised_cost(phi)
         if multiple is None or phi == 0.0:
-            return member(f"phi {phi:g}", Reader(rule, built_of).of(rule.multipliers(phi=phi)), None)
+            return member(f"phi {phi:g}", Reader(built_of).of(rule.multipliers(phi=phi)), None)
         return member(f"phi {phi:g}", meeting(baseline * multiple), baseline * multiple)
 
     grown_to = [member(f"target {target:.4g}", meeting(target), target) for target in targets]

@@ -72,7 +72,8 @@ def nearest_network(
 ) -> Multipliers:
     """Returns nominal multipliers of the network nearest to a rule whose cost is within the tolerance of a target.
 
-    Nearest is whose dimension that is farthest from the rule is nearest, at the point where the rule's own cost passes
+    Nearest is whose dimension that is farthest from the rule is nearest: from where the rule's own networks begin to cost
+    more than the target (which rounding up lets them do early), or, for a rule in what is built, from what it says at
     the target. Where no network near the rule meets the target, the result is the one among them that is nearest in
     cost. A dimension that the rule leaves as it is stays as it is.
 
@@ -86,12 +87,15 @@ def nearest_network(
     Raises:
         ScalingError: the rule's table ends before the target.
     """
-    reader = Reader(rule, built_of)
+    reader = Reader(built_of)
     baseline = cost_of(depth=1.0, width=1.0, resolution=1.0)
-    low, high = _bracket(rule, math.log(target / baseline))
-    below, above = bisected(lambda at: cost_of(**reader.at(at)), target, low, high)
-    ideal = rule.multipliers(cost=math.exp((below + above) / 2.0))
-    moving = [name for name in DIMENSIONS if _moves(rule, name, (low, high))]
+    log_multiple = math.log(target / baseline)
+    bracket = _bracket(rule, log_multiple)
+    if built_of is None:
+        below, above = bisected(lambda at: cost_of(**rule.multipliers(cost=math.exp(at))), target, *bracket)
+        log_multiple = (below + above) / 2.0
+    ideal = rule.multipliers(cost=math.exp(log_multiple))
+    moving = [name for name in DIMENSIONS if _moves(rule, name, bracket)]
     search = _Search(cache(_by_position(cost_of)), target, tolerance)
     nominal = reader.of(ideal)
     levels: dict[Dimension, list[Level]] = {}
@@ -108,14 +112,9 @@ def nearest_network(
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A rule, and the nominal multipliers that build what it says."""
+    """Turns what a rule says into nominal multipliers, and these into what counts: them, or what they build."""
 
-    rule: ScalingRule
     built_of: BuiltOf | None
-
-    def at(self, log_multiple: float) -> Multipliers:
-        """Returns the nominal multipliers at the logarithm of a cost multiple."""
-        return self.of(self.rule.multipliers(cost=math.exp(log_multiple)))
 
     def of(self, ideal: Multipliers) -> Multipliers:
         """Returns the nominal multipliers whose network comes nearest to `ideal`."""

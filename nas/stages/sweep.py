@@ -17,7 +17,7 @@ from nas.settings import Settings
 from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.baseline import Baseline
 from nas.stages.budget import Budget
-from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, opened
+from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, opened, settled
 from nas.stages.names import SWEEP
 from nas.stages.rules import Ending
 from nas.stages.scaled_trainings import FIT_REPEATS, Arm, ScaledTraining, open_arm
@@ -99,9 +99,8 @@ def sweep(
     with opened(study, storage, artifacts) as (store, parent):
         watch = watch or Watch()
         settings = changes(arm_settings(store, parent, (SWEEP,)))
-        epochs = {"epochs": fit_epochs(settings)}
-        settings = settings.model_copy(update={"fit": settings.fit.model_copy(update=epochs)})
         baseline = arm_baseline(store, parent, SWEEP, trial, settings)
+        settings = settled(settings, baseline)
         side = round(baseline.architecture.resolution * max([*factors.get("resolution", ()), 1.0])) + 1
         arm = open_arm(store, parent, SWEEP, settings=settings, baseline=baseline, side=side)
         wanted = _trainings(arm, factors)

@@ -6,11 +6,12 @@ import itertools
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaling_rules import Multipliers, named_rule
-from scaling_rules.nearest_network import NUDGE, CostOf, nearest_network
+from scaling_rules import Multipliers, PowerRule, named_rule
+from scaling_rules.nearest_network import NUDGE, BuiltOf, CostOf, nearest_network
 from search_space import Architecture, Stage, cost, scale
 from search_space.blocks import ClassifierOptions, ConvOptions, StemOptions
 
@@ -88,3 +89,34 @@ def test_the_search_finds_what_an_exhaustive_one_does(
         assert miss <= TOLERANCE and distance(found, ideal) <= min(meeting) + 2e-3
     else:
         assert miss <= min(each for each, _ in everything) + 1e-9
+
+
+def built_by(network: Architecture, divisor: int) -> BuiltOf:
+    def built(*, depth: float, width: float, resolution: float) -> Multipliers:
+        grown = scale(network, depth=depth, width=width, resolution=resolution, divisor=divisor)
+        return Multipliers(
+            depth=grown.stages[0].repeats / network.stages[0].repeats,
+            width=sum(stage.channels for stage in grown.stages) / sum(stage.channels for stage in network.stages),
+            resolution=grown.resolution / network.resolution,
+        )
+
+    return built
+
+
+@pytest.mark.parametrize("multiple", [1.5, 2.83, 4.0, 6.0, 8.0])
+def test_a_rule_in_what_is_built_is_followed_as_nearly_as_the_target_allows(multiple: float) -> None:
+    network = small(12, (16, 32), 6)
+    macs, built = macs_of(network, 4), built_by(network, 4)
+    rule = PowerRule("fitted", 1.4, 1.0, 1.15, 2.0)  # at twice the cost, as measured
+    target = multiple * macs(depth=1.0, width=1.0, resolution=1.0)
+    found = nearest_network(rule, macs, target, tolerance=TOLERANCE, built_of=built)
+    ideal = rule.multipliers(cost=multiple)
+    everything = [
+        Multipliers(depth=layers / 6, width=1.0, resolution=side / 12)
+        for layers, side in itertools.product(range(3, 60), range(6, 60))
+    ]
+    meeting = [distance(built(**one), ideal) for one in everything if abs(macs(**one) / target - 1.0) <= TOLERANCE]
+    assert found["width"] == 1.0
+    assert (abs(macs(**found) / target - 1.0) <= TOLERANCE) == (min(meeting, default=1.0) <= math.log(NUDGE))
+    if min(meeting, default=1.0) <= math.log(NUDGE):
+        assert distance(built(**found), ideal) <= min(meeting) + 1e-9
