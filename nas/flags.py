@@ -103,7 +103,13 @@ GROW_FLAGS: tuple[Flag, ...] = (
     Flag(
         "rule", "grow.rule", "NAMES", "compound (the fitted one), width, depth, dWr, efficientnet ...", "How"
     ),
-    Flag("phi", "grow.phi", "LIST", "Sizes in steps of the rule (the fitted one's are doublings of the cost), such as 0,1,2.", "How"),
+    Flag(
+        "phi",
+        "grow.phi",
+        "LIST",
+        "Sizes in steps of the rule (doublings of the cost for the fitted one), such as 0,1,2.",
+        "How",
+    ),
     Flag("macs", "grow.macs", "LIST", "Sizes by multiply-adds, such as 50M,100M.", "How"),
     Flag("params", "grow.params", "LIST", "Sizes by parameters.", "How"),
     _DIVISOR,

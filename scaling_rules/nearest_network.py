@@ -72,9 +72,9 @@ def nearest_network(
 ) -> Multipliers:
     """Returns nominal multipliers of the network nearest to a rule whose cost is within the tolerance of a target.
 
-    Nearest is whose dimension that is farthest from the rule is nearest: from where the rule's own networks begin to cost
-    more than the target (which rounding up lets them do early), or, for a rule in what is built, from what it says at
-    the target. Where no network near the rule meets the target, the result is the one among them that is nearest in
+    Nearest is whose dimension that is farthest from the rule is nearest: from where the rule's own networks begin to
+    cost more than the target (which rounding up lets them do early), or, for a rule in what is built, from what it says
+    at the target. Where no network near the rule meets the target, the result is the one among them that is nearest in
     cost. A dimension that the rule leaves as it is stays as it is.
 
     Args:

@@ -82,7 +82,8 @@ class GrowReport:
         ending: why the stage ended; `stopped` can be gone on with.
         epochs: of each training.
         members: the sizes that were asked for, the cheapest first.
-        committees: of all trained members, none beaten by another; empty before two are trained.
+        committees: the trained members one by one, and those of their committees that none beat where they were chosen;
+            empty before two are trained.
         fit: id of the stored fit; None where no rule was fitted.
         num_failed: trainings without a result.
         device_seconds: of training, the whole family's.

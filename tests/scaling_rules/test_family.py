@@ -50,7 +50,9 @@ def coarse(*, depth: float, width: float, resolution: float) -> float:
 
 @pytest.mark.parametrize(("rule", "multiple"), [("efficientnet", 2.0), ("efficientnet", 2.83), ("dWr", 2.0)])
 def test_targets_are_met_where_several_dimensions_must_move_together(rule: str, multiple: float) -> None:
-    [member] = family(named_rule(rule), coarse, targets=[multiple * coarse(depth=1.0, width=1.0, resolution=1.0)])
+    [member] = family(
+        named_rule(rule), coarse, targets=[multiple * coarse(depth=1.0, width=1.0, resolution=1.0)]
+    )
     assert member.met and member.cost == pytest.approx(member.target, rel=0.02)
 
 

@@ -96,7 +96,8 @@ def built_by(network: Architecture, divisor: int) -> BuiltOf:
         grown = scale(network, depth=depth, width=width, resolution=resolution, divisor=divisor)
         return Multipliers(
             depth=grown.stages[0].repeats / network.stages[0].repeats,
-            width=sum(stage.channels for stage in grown.stages) / sum(stage.channels for stage in network.stages),
+            width=sum(stage.channels for stage in grown.stages)
+            / sum(stage.channels for stage in network.stages),
             resolution=grown.resolution / network.resolution,
         )
 
@@ -115,7 +116,9 @@ def test_a_rule_in_what_is_built_is_followed_as_nearly_as_the_target_allows(mult
         Multipliers(depth=layers / 6, width=1.0, resolution=side / 12)
         for layers, side in itertools.product(range(3, 60), range(6, 60))
     ]
-    meeting = [distance(built(**one), ideal) for one in everything if abs(macs(**one) / target - 1.0) <= TOLERANCE]
+    meeting = [
+        distance(built(**one), ideal) for one in everything if abs(macs(**one) / target - 1.0) <= TOLERANCE
+    ]
     assert found["width"] == 1.0
     assert (abs(macs(**found) / target - 1.0) <= TOLERANCE) == (min(meeting, default=1.0) <= math.log(NUDGE))
     if min(meeting, default=1.0) <= math.log(NUDGE):
