@@ -6,9 +6,11 @@ EfficientNet (Tan and Le 2019), section 3.2 and figure 3, on the user's own data
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -27,6 +29,8 @@ from search_space import cost
 
 LAW = "law"  # kind of a stored fit
 DIMENSIONS = ("depth", "width", "resolution")
+FAR = 1_000.0  # times the MACs: no saturation that can be spoken of
+Shape = Literal["saturates", "rises", "falls"]
 
 
 class BadSweep(ValueError):
@@ -58,6 +62,17 @@ class Curve:
     points: tuple[SweepPoint, ...]
     law: LawFit | None
     why: str = ""
+
+    @property
+    def shape(self) -> Shape | None:
+        """What may be said of it: it `rises` where no limit is determined that an accuracy can have; None without a law."""
+        if self.law is None:
+            return None
+        limit, exponent = self.law.parameters
+        if self.law.law.scales[0] <= 0.0:
+            return "falls"
+        is_bounded = limit.value <= 1.0 and math.isfinite(limit.high) and exponent.low > 0.0
+        return "saturates" if is_bounded and self.law.law.saturation() < FAR else "rises"
 
 
 @dataclass(frozen=True, slots=True)
