@@ -65,7 +65,7 @@ class Curve:
 
     @property
     def shape(self) -> Shape | None:
-        """What may be said of it: it `rises` where no limit is determined that an accuracy can have; None without a law."""
+        """What may be said of it: it `rises` where no possible limit is determined; None without a law."""
         if self.law is None:
             return None
         limit, exponent = self.law.parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nas.cli.scaling_views import curve_view, curve_text
+from nas.cli.scaling_views import curve_text, curve_view
 from nas.stages.sweep import Curve, SweepPoint
 from scaling_rules import Law, fit_law
 
