@@ -121,7 +121,7 @@ def committee_frontier(
     ]
     singles = [item for item in outcomes if item.kind == "single"]
     found = [_measured(item, ~chosen) for item in [*singles, *_thinned(best, chosen)]]
-    unbeaten = pareto([[item.cost, -item.accuracy] for item in found]) if found else []
+    unbeaten: Flags | list[bool] = pareto([[item.cost, -item.accuracy] for item in found]) if found else []
     told = [replace(item, beaten=not kept) for item, kept in zip(found, unbeaten, strict=True)]
     return tuple(sorted(told, key=lambda item: (item.cost, -item.accuracy)))
 
