@@ -248,12 +248,13 @@ def family_curve(members: Sequence[Member], committees: Sequence[Committee] = ()
                 hoverinfo="skip",
             ),
         ]
-    if committees:
+    best = [one for one in committees if not one.beaten]
+    if best:
         traces.append(
             go.Scatter(
-                x=[one.cost for one in committees],
-                y=[one.accuracy for one in committees],
-                text=[f"{one.kind}: {' + '.join(one.names)}" for one in committees],
+                x=[one.cost for one in best],
+                y=[one.accuracy for one in best],
+                text=[f"{one.kind}: {' + '.join(one.names)}" for one in best],
                 mode="lines+markers",
                 line={"color": PURPLE, "dash": "dot", "shape": "hv"},
                 marker={"color": PURPLE, "symbol": "hexagon", "size": 9},

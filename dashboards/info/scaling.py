@@ -21,6 +21,7 @@ ARMS = ("fit", "grid", "sweep", "grow")  # names of the arms, after the study's 
 ANCHOR = "phi 0"  # the baseline among the family's members
 DIMENSIONS = ("depth", "width", "resolution")
 TRIANGLE_STEPS = 28
+MAX_VOTERS = 12  # of which committees are made: the cheapest
 _LEAST = 1e-3  # a lack of accuracy below which a ratio would say nothing
 
 
@@ -256,11 +257,18 @@ class Votes:
 
 
 def committee(votes: Sequence[Votes]) -> tuple[Committee, ...]:
-    """Returns the ensembles and cascades that none beats in accuracy and MACs; chosen on half of the images."""
+    """Returns all networks, and what of the cheapest ones' committees none beat on the half of the images that chose.
+
+    Args:
+        votes: the cheapest first.
+    """
     if not votes or len({len(one.labels) for one in votes}) > 1:
         return ()
     labels = votes[0].labels
-    voters = [Voter(one.name, one.macs, one.probabilities.astype(np.float64)) for one in votes]
+    voters = [
+        Voter(one.name, one.macs, one.probabilities.astype(np.float64), joins=index < MAX_VOTERS)
+        for index, one in enumerate(votes)
+    ]
     chosen_on = np.random.default_rng(0).permutation(len(labels)) % 2 == 0
     return committee_frontier(voters, labels, chosen_on=chosen_on)
 

@@ -15,6 +15,7 @@ from nas.cli.exits import CommandError, Exit
 from nas.cli.progress import Progress
 from nas.cli.scaling_views import (
     COMMITTEE_COLUMNS,
+    COMMITTEE_TITLE,
     committee_view,
     fit_view,
     grow_view,
@@ -116,14 +117,14 @@ def grow(session: Session, what: What) -> None:
 def committee(
     session: Session, study: Annotated[str, typer.Argument(metavar="STUDY", help="Whose family was grown.")]
 ) -> None:
-    """Show which ensembles and cascades of a family's members no other beats in cost and accuracy."""
+    """Show ensembles and cascades of a family's members beside each member alone: cost, accuracy, who is beaten."""
     with session.store() as store:
         from nas.stages.committee import committees
         from nas.stages.names import GROW
         from nas.stages.scaled_trainings import stored_arm
 
         found = committees(store, stored_arm(store, store.study(study), GROW))
-    session.rows([committee_view(one) for one in found], columns=COMMITTEE_COLUMNS)
+    session.rows([committee_view(one) for one in found], columns=COMMITTEE_COLUMNS, title=COMMITTEE_TITLE)
 
 
 def subject(session: Session, what: str) -> tuple[str, int | None]:
