@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,7 +88,8 @@ def export(
         folder = out or Path("export") / subject.name
         manifest = write(subject, wanted, folder, force=force, watch=session.printer.message)
     rows = manifest_rows(folder, manifest)
-    show_checks(session, rows, columns=COLUMNS if manifest.checks else COLUMNS[:2])
+    columns = (COLUMNS if manifest.checks else COLUMNS[:2]) + (("note",) if manifest.not_run else ())
+    show_checks(session, rows, columns=columns)
     session.printer.message(f"kept in {folder}; to check it again: nas verify {folder}")
 
 
@@ -97,7 +99,7 @@ def verify(
 ) -> None:
     """Check an export again: every file's sha256, and what each computes."""
     from nas.exporting.folder import read_manifest
-    from nas.exporting.packaging import verify as check
+    from nas.exporting.verifying import verify as check
 
     found = check(folder, watch=session.printer.message)
     num_files = len(read_manifest(folder).files)
@@ -160,7 +162,8 @@ def find_subject(session: Session, text: str, *, weights: Path | None = None) ->
         return subject_in(path, data=data)
     if path.is_file() or text in reference_names() or path.suffix == ".json":
         name, architecture = load_architecture(text)
-        return subject_of(name, architecture, weights=weights, data=data)
+        subject = subject_of(name, architecture, weights=weights, data=data)
+        return replace(subject, files=(*subject.files, path)) if path.is_file() else subject
     if weights is not None:
         raise CommandError(
             f"--weights is for a file or a network of the zoo, got it for {text!r}, which has its own; leave it out"
@@ -187,6 +190,7 @@ def manifest_rows(folder: Path, manifest: Manifest) -> list[dict[str, object]]:
     return [
         {"file": str(folder / entry.path), "bytes": entry.num_bytes, "sha256": entry.sha256}
         | checks.get(entry.path, {})
+        | ({"note": manifest.not_run[entry.path]} if entry.path in manifest.not_run else {})
         for entry in manifest.files
     ]
 

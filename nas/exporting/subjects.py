@@ -38,6 +38,7 @@ class Subject:
         data: that it was trained on, or is to be checked on; None where that is not known.
         lineage: where it comes from, as JSON can hold it; empty for a file or a reference network.
         preprocessing: as the file says it was exported with; None where none does.
+        files: that it was read from; none for what the ledger or the zoo has.
     """
 
     name: str
@@ -46,6 +47,12 @@ class Subject:
     data: DataSettings | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    files: tuple[Path, ...] = ()
+
+    @property
+    def is_file(self) -> bool:
+        """Returns whether somebody named files, and not a trial."""
+        return bool(self.files)
 
 
 def subject_of(
@@ -57,7 +64,10 @@ def subject_of(
         NothingToExport: the file of weights cannot be read.
     """
     content = None if weights is None else _read(weights)
-    return Subject(file_name(name), dataclasses.replace(architecture, auxiliary=()), content, data)
+    files = () if weights is None else (weights,)
+    return Subject(
+        file_name(name), dataclasses.replace(architecture, auxiliary=()), content, data, files=files
+    )
 
 
 def subject_in(path: Path, *, data: DataSettings | None = None) -> Subject:
@@ -78,7 +88,9 @@ def subject_in(path: Path, *, data: DataSettings | None = None) -> Subject:
             f"a file of weights must say its architecture, as those of `nas export` do, got {str(path)!r}"
             f" ({type(error).__name__}); name the architecture and give the weights with --weights"
         ) from None
-    return Subject(file_name(path.stem), architecture, content, data, preprocessing=preprocessing)
+    return Subject(
+        file_name(path.stem), architecture, content, data, preprocessing=preprocessing, files=(path,)
+    )
 
 
 def subject_of_trial(
