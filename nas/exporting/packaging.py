@@ -46,6 +46,12 @@ class Wanted:
     variants: tuple[str, ...] = ()
     max_drop: float = MAX_DROP
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.max_drop <= 1.0:
+            raise ExportError(
+                f"the accuracy that may be lost must be in [0, 1], got {self.max_drop:g}; 0.05 is five points"
+            )
+
 
 def export(
     subject: Subject, wanted: Wanted, out: Path, *, force: bool = False, watch: Watch = lambda text: None

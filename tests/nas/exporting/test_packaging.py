@@ -239,6 +239,12 @@ def test_a_folder_for_timm_runs_in_timm_and_gives_the_networks_scores(
     np.testing.assert_allclose(got, reference.scores, atol=1e-4 * float(np.abs(reference.scores).max()))
 
 
+@pytest.mark.parametrize("share", [7.0, -0.1, float("nan")])
+def test_the_accuracy_that_may_be_lost_is_a_share(share: float) -> None:
+    with pytest.raises(ExportError, match=r"must be in \[0, 1\]"):
+        Wanted(("onnx",), max_drop=share)
+
+
 def test_what_cannot_be_run_here_says_so(exported: Exported) -> None:
     [(path, reason)] = exported.manifest.not_run.items()
     assert path.startswith("timm/") and reason.startswith("not run: ")
