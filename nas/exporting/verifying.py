@@ -35,12 +35,12 @@ def verify(folder: Path, *, watch: Watch = lambda text: None) -> tuple[Check, ..
         ExportDiffers: a file has changed or was added, or computes something else.
     """
     manifest = read_manifest(folder)
+    _require_listed(manifest)
     watch(f"hashing {len(manifest.files)} files")
     require_unchanged(folder, manifest.files)
     require_listed_only(folder, manifest.files)
     if not manifest.runnables:
         return ()
-    _require_listed(manifest)
     reference = read_reference(folder)
     fresh = _fresh(manifest, reference) if manifest.architecture else None
     checks = []
