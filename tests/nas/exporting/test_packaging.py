@@ -307,7 +307,7 @@ def test_a_failure_leaves_the_earlier_export(subject: Subject, tmp_path: Path) -
 
 def test_an_export_beyond_its_tolerance_is_not_kept() -> None:
     check = Check("a.onnx", "", 8, 100, 0.5, 1.0, 1e-4, 0.9, accuracy=0.5, source_accuracy=0.9)
-    with pytest.raises(ExportDiffers, match="within 0.0001 of the source's, got a difference of 0.5"):
+    with pytest.raises(ExportDiffers, match="within 0.0001 of those expected, got a difference of 0.5"):
         check.require_close(max_drop=1.0)
     small = dataclasses.replace(check, max_abs_difference=1e-5, variant="int8")
     with pytest.raises(ExportDiffers, match="at most 0.05 of the accuracy, got -0.4"):
