@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nas.settings import DataSettings
 
 SUBJECT = (*STORAGE, *(flag for flag in FLAGS if flag.name in ("artifacts", "data", "resolution", "samples")))
+COMMITTEE = ("onnx",)
 COLUMNS = ("file", "bytes", "max_abs_difference", "top1_agreement", "accuracy", "accuracy_change")
 
 Weights = Annotated[
@@ -45,13 +46,15 @@ def export(
         ),
     ],
     to: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--to",
             metavar="FORMATS",
-            help="json, python, safetensors, onnx, torch-export, timm, graphml, dot, hf",
+            help="json, python, safetensors, onnx, torch-export, timm, graphml, dot, hf"
+            " [default: json,python,safetensors; a committee: onnx]",
+            show_default=False,
         ),
-    ] = "json,python",
+    ] = None,
     variants: Annotated[
         str, typer.Option("--variants", metavar="WORDS", help="folded, fp16, bf16, int8")
     ] = "",
@@ -73,11 +76,12 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write a network as files, each run without this project and compared before it is kept."""
-    from nas.exporting.packaging import Wanted
+    from nas.exporting.packaging import Wanted, usual_formats
     from nas.exporting.packaging import export as write
 
     what = [name for text in what for name in _members(session, text)]
-    wanted = Wanted(_words("format", to), _words("variant", variants, may_be_none=True), max_drop)
+    formats = COMMITTEE if to is None else _words("format", to)
+    wanted = Wanted(formats, _words("variant", variants, may_be_none=True), max_drop)
     if len(what) > 1:
         folder = out or Path("export") / "committee"
         manifest = _committee(session, what, wanted, folder, (threshold, mean), force=force)
@@ -86,6 +90,7 @@ def export(
     else:
         subject = find_subject(session, what[0], weights=weights)
         folder = out or Path("export") / subject.name
+        wanted = replace(wanted, formats=usual_formats(subject)) if to is None else wanted
         manifest = write(subject, wanted, folder, force=force, watch=session.printer.message)
     rows = manifest_rows(folder, manifest)
     columns = (COLUMNS if manifest.checks else COLUMNS[:2]) + (("note",) if manifest.not_run else ())

@@ -6,7 +6,6 @@ Once as JSON and once as Markdown; a folder for a model hub gets the Markdown wi
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +14,8 @@ from nas.evaluation.scores import wilson_interval
 from nas.exporting.checking import Check
 from nas.exporting.formats import Files
 from nas.exporting.network import Network
+from nas.exporting.reproducing import training_command
 from nas.exporting.subjects import Subject
-from nas.flags import FLAGS, Flag
-from nas.settings import Settings
 from runs.owner import code_version
 from search_space import cost
 
@@ -25,7 +23,6 @@ CARD, CARD_JSON, HUB_CARD = "README.md", "card.json", "hf/README.md"
 MACS = "multiply-adds of convolutions and linear layers for one image, the papers' FLOPs; nothing else counts"
 # What is told of the training that gave the weights (their sha256).
 ORIGIN = ("study", "trial", "runs", "space", "study_seed", "seed", "started", "ended", "host", "weights")
-_PLACES = ("Where", "Budget")  # groups of flags that do not change what a training gives
 
 
 def card_files(
@@ -93,23 +90,6 @@ def model_card(
         "code": {"trained_with": lineage.get("code_version"), "exported_with": code_version()},
         "command": training_command(lineage),
     }
-
-
-def training_command(lineage: Mapping[str, Any]) -> str | None:
-    """Returns the search that found the network, with every setting that is not a default; None without one."""
-    stored = lineage.get("settings") or {}
-    if not isinstance(stored.get("search"), Mapping):
-        return None
-    defaults = Settings().model_dump()
-    words = ["nas", "search", "--study", str(lineage["study"])]
-    for flag in FLAGS:
-        table, _, key = flag.path.partition(".")
-        value = (stored.get(table) or {}).get(key)
-        if flag.name != "study" and flag.group not in _PLACES and value not in (None, defaults[table][key]):
-            words += [f"--{flag.name}", _text(flag, value)]
-    trials = stored["search"].get("trials")
-    words += ["--trials", str(trials)] if trials else []
-    return shlex.join(words)
 
 
 def markdown(card: Mapping[str, Any]) -> str:
@@ -222,10 +202,6 @@ def _scaling(lineage: Mapping[str, Any]) -> dict[str, Any] | None:
     is_known = expected is not None and observed is not None
     inside = expected["low"] <= observed <= expected["high"] if is_known else None
     return told | {"observed": observed, "inside": inside}
-
-
-def _text(flag: Flag, value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and flag.metavar == "COST" else str(value)
 
 
 def _shown(value: float | None, unit: str) -> str:

@@ -82,6 +82,10 @@ def write_export(subject: Subject, wanted: Wanted, folder: Path, watch: Watch) -
     """Writes a network into an empty folder, and the manifest last; for the rest see `export`."""
     dataset = data_of(subject, watch)
     network = network_of(subject, dataset)
+    if not network.trained:
+        watch(
+            f"{subject.name} has no weights: what computes gets fresh ones, from seed 0; --weights gives it some"
+        )
     images = images_for(network, dataset, calibrates="int8" in wanted.variants)
     files: Files = {}
     runnables: list[Runnable] = []
@@ -113,6 +117,11 @@ def write_export(subject: Subject, wanted: Wanted, folder: Path, watch: Watch) -
     )
     write_files(folder, {MANIFEST: manifest.to_json().encode()})
     return manifest
+
+
+def usual_formats(subject: Subject) -> tuple[str, ...]:
+    """Returns what is written of a network where no formats are named: the weights too, where there are some."""
+    return ("json", "python", *(() if subject.weights is None else ("safetensors",)))
 
 
 def _require_possible(subject: Subject, wanted: Wanted) -> dict[str, Format]:

@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from nas.config import default_storage
 from nas.exporting.errors import NothingToExport
 from nas.settings import DataSettings, Fidelity, Settings
+from nas.stages.baseline import ORIGIN
+from nas.stages.names import ARMS
 from nas.stages.preparation import restored_settings
 from nas.study import Study
 from runs import Store, StudyRecord, TrialRecord, open_store
@@ -140,6 +142,7 @@ def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, 
     return {
         "study": study.name,
         "trial": trial.number,
+        "arm": _arm(store, study),
         "study_seed": study.seed,
         "space": {key: (study.space or {}).get(key) for key in ("name", "version")},
         "settings": _without_places(study.settings),
@@ -161,6 +164,18 @@ def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, 
         "code_version": attempts[-1].code_version if attempts else None,
         "host": attempts[-1].host if attempts else None,
     }
+
+
+def _arm(store: Store, study: StudyRecord) -> dict[str, Any] | None:
+    """Returns of which study this one is a part, and the network that the whole was made of; None for a whole one."""
+    name, _, part = study.name.rpartition(".")
+    if part not in ARMS:
+        return None
+    try:
+        parent = store.study(name)
+    except StudyMissing:
+        return None
+    return {"of": name, "name": part, "network": parent.settings.get(ORIGIN)}
 
 
 def _scaling(store: Store, trial: TrialRecord) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nas.exporting.card import hub_header, markdown, model_card, training_command
+from nas.exporting.card import hub_header, markdown, model_card
 from nas.exporting.network import network_of
 from nas.exporting.subjects import Subject
 from nas.settings import make_settings
@@ -103,11 +103,6 @@ def test_a_rule_without_a_surface_forecasts_nothing(subject: Subject) -> None:
     found = dataclasses.replace(subject, lineage=lineage)
     card = model_card(found, network_of(found), None, ())
     assert card["scaling"]["inside"] is None and "no accuracy was forecast" in markdown(card)
-
-
-def test_a_study_that_nobody_searched_has_no_command() -> None:
-    assert training_command({}) is None
-    assert training_command({"settings": {"fingerprint": "x"}}) is None
 
 
 def test_text_from_the_ledger_cannot_become_markup(subject: Subject) -> None:

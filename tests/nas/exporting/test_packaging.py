@@ -19,7 +19,7 @@ import nas.exporting
 from nas.exporting.checking import Check
 from nas.exporting.errors import ExportDiffers, ExportError, ExportExists, NothingToExport
 from nas.exporting.folder import MANIFEST, read_manifest
-from nas.exporting.packaging import Wanted, export
+from nas.exporting.packaging import Wanted, export, usual_formats
 from nas.exporting.reference import REFERENCE, read_reference
 from nas.exporting.subjects import Subject, subject_in
 from nas.exporting.verifying import verify
@@ -285,6 +285,15 @@ def test_an_existing_folder_is_kept_unless_it_is_an_export_and_force_is_given(
         export(subject, DRAWINGS, other, force=True)
     assert (other / "thesis.tex").read_text() == "years of work"
     assert {path.name for path in tmp_path.iterdir()} == {"out", "mine"}
+
+
+def test_weights_are_usually_written_and_their_absence_is_told(subject: Subject, tmp_path: Path) -> None:
+    assert usual_formats(subject) == ("json", "python", "safetensors")
+    told: list[str] = []
+    bare = dataclasses.replace(subject, weights=None, data=None)
+    export(bare, Wanted(("json",)), tmp_path / "bare", watch=told.append)
+    assert usual_formats(bare) == ("json", "python")
+    assert any("has no weights" in line for line in told)
 
 
 def test_a_link_is_not_followed(subject: Subject, tmp_path: Path) -> None:
