@@ -13,16 +13,30 @@ from nas.evaluation.data import Dataset
 from nas.evaluation.scores import wilson_interval
 from nas.exporting.checking import Check
 from nas.exporting.formats import Files
+from nas.exporting.libraries import versions
 from nas.exporting.network import Network
 from nas.exporting.reproducing import training_command
 from nas.exporting.subjects import Subject
 from runs.owner import code_version
 from search_space import cost
 
-CARD, CARD_JSON, HUB_CARD = "README.md", "card.json", "hf/README.md"
+HUB = "hf/"
+CARD, CARD_JSON, HUB_CARD = "README.md", "card.json", f"{HUB}README.md"
 MACS = "multiply-adds of convolutions and linear layers for one image, the papers' FLOPs; nothing else counts"
 # What is told of the training that gave the weights (their sha256).
-ORIGIN = ("study", "trial", "runs", "space", "study_seed", "seed", "started", "ended", "host", "weights")
+ORIGIN = (
+    "study",
+    "trial",
+    "runs",
+    "space",
+    "study_seed",
+    "seed",
+    "trainings",
+    "started",
+    "ended",
+    "host",
+    "weights",
+)
 
 
 def card_files(
@@ -31,6 +45,7 @@ def card_files(
     dataset: Dataset | None,
     checks: Sequence[Check],
     formats: Sequence[str],
+    not_run: Mapping[str, str],
 ) -> Files:
     """Returns the card's files.
 
@@ -40,11 +55,27 @@ def card_files(
         dataset: its data, where they could be had.
         checks: how each export compares with it.
         formats: that were written.
+        not_run: why, by path of what could not be compared.
     """
-    card = model_card(subject, network, dataset, checks) | {"formats": list(formats)}
+    card = model_card(subject, network, dataset, checks)
+    card |= {"formats": list(formats), "not_run": dict(not_run)}
     text = markdown(card)
     files = {CARD_JSON: (json.dumps(card, indent=2) + "\n").encode(), CARD: text.encode()}
-    return files | ({HUB_CARD: (hub_header(card) + text).encode()} if "hf" in formats else {})
+    return files | (
+        {HUB_CARD: (hub_header(card) + markdown(_hub_part(card))).encode()} if "hf" in formats else {}
+    )
+
+
+def _hub_part(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a card of what lies in the hub's folder alone, by its paths there."""
+    inside = [one for one in card["exports"] if one["path"].startswith(HUB)]
+    return {
+        **card,
+        "exports": [one | {"path": one["path"].removeprefix(HUB)} for one in inside],
+        "not_run": {
+            path.removeprefix(HUB): why for path, why in card["not_run"].items() if path.startswith(HUB)
+        },
+    }
 
 
 def model_card(
@@ -88,6 +119,10 @@ def model_card(
             for check in checks
         ],
         "code": {"trained_with": lineage.get("code_version"), "exported_with": code_version()},
+        "libraries": {
+            "trained_with": (lineage.get("settings") or {}).get("versions"),
+            "exported_with": versions(),
+        },
         "command": training_command(lineage),
     }
 
@@ -116,9 +151,16 @@ def markdown(card: Mapping[str, Any]) -> str:
     text += _table(("", ""), rows)
     text += ["", "## Accuracy", ""] + (_accuracy_lines(card["accuracy"]) or ["Not measured."])
     text += ["", "## Data", "", *_data_lines(data)]
-    text += ["", "## Training", ""] + _nested(
-        {"seed": origin["seed"], "study seed": origin["study_seed"], **card["training"]}
+    training = _nested(
+        {
+            "seed": origin["seed"],
+            "study seed": origin["study_seed"],
+            "trainings of this network": _trainings(origin["trainings"] or ()),
+            "runs": ", ".join(origin["runs"] or ()) or None,
+            **card["training"],
+        }
     )
+    text += ["", "## Training", "", *training] if training else []
     if card["scaling"]:
         text += ["", "## Scaling", "", *_scaling_lines(card["scaling"])]
     text += [
@@ -128,7 +170,10 @@ def markdown(card: Mapping[str, Any]) -> str:
         "Each was run in a process without this project and compared with the source.",
     ]
     text += ["", *_export_rows(card["exports"])] if card["exports"] else ["", "None that runs."]
+    left_out = [f"- `{path}`: {_cell(why)}" for path, why in card.get("not_run", {}).items()]
+    text += ["", *left_out] if left_out else []
     text += ["", "## Made with", "", *_nested(card["code"])]
+    text += _nested({f"libraries {key}": value for key, value in card["libraries"].items()})
     text += ["", "```", card["command"], "```"] if card["command"] else []
     return "\n".join(text) + "\n"
 
@@ -202,6 +247,13 @@ def _scaling(lineage: Mapping[str, Any]) -> dict[str, Any] | None:
     is_known = expected is not None and observed is not None
     inside = expected["low"] <= observed <= expected["high"] if is_known else None
     return told | {"observed": observed, "inside": inside}
+
+
+def _trainings(trainings: Sequence[Mapping[str, Any]]) -> str | None:
+    """Returns each training's seed and accuracy; None where there was but one."""
+    if len(trainings) < 2:
+        return None
+    return ", ".join(f"seed {one['seed']}: accuracy {one['accuracy']:.4f}" for one in trainings)
 
 
 def _shown(value: float | None, unit: str) -> str:
@@ -283,9 +335,12 @@ def _export_rows(exports: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _nested(values: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each value that is known."""
     lines = []
     for key, value in values.items():
+        if value is None:
+            continue
         if isinstance(value, Mapping):
             value = ", ".join(f"{name} {item}" for name, item in value.items() if item is not None)
-        lines.append(f"- {key.replace('_', ' ')}: {_cell('not known' if value is None else str(value))}")
+        lines.append(f"- {key.replace('_', ' ')}: {_cell(str(value))}")
     return lines

@@ -23,8 +23,9 @@ from nas.exporting.errors import ExportDiffers, ExportError
 from nas.exporting.folder import MANIFEST, Entry, Manifest, new_folder, write_files
 from nas.exporting.formats import Runnable
 from nas.exporting.images import MAX_REAL, scores_of
+from nas.exporting.libraries import versions
 from nas.exporting.network import EXACT, Network, network_of
-from nas.exporting.packaging import Wanted, Watch, data_of, versions, write_export
+from nas.exporting.packaging import Wanted, Watch, data_of, write_export
 from nas.exporting.predict import mean_of, softmax
 from nas.exporting.reference import REFERENCE, Reference
 from nas.exporting.subjects import Subject

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +19,13 @@ from nas.exporting.errors import ExportError, RuntimeMissing
 from nas.exporting.folder import MANIFEST, Manifest, new_folder, write_files
 from nas.exporting.formats import Files, Format, Runnable, chosen, written_source, written_weights
 from nas.exporting.images import Images, images_for, scores_of
+from nas.exporting.libraries import versions
 from nas.exporting.network import Network, network_of
 from nas.exporting.reference import REFERENCE, Reference, few
 from nas.exporting.subjects import Subject
 from nas.exporting.variants import tolerance_of, variants_of
 
 MAX_DROP = 0.05
-LIBRARIES = ("nas-compound", "torch", "numpy", "safetensors", "onnx", "onnxruntime", "timm")
 
 Watch = Callable[[str], None]
 
@@ -102,7 +100,9 @@ def write_export(subject: Subject, wanted: Wanted, folder: Path, watch: Watch) -
     if runnables:
         reference = Reference(images.inputs[few(images)], ran.expected, ran.own)
         entries += write_files(folder, {REFERENCE: reference.to_bytes()})
-    entries += write_files(folder, card_files(subject, network, dataset, ran.checks, wanted.formats))
+    entries += write_files(
+        folder, card_files(subject, network, dataset, ran.checks, wanted.formats, ran.not_run)
+    )
     manifest = Manifest(
         kind="export",
         name=network.name,
@@ -149,17 +149,6 @@ def data_of(subject: Subject, watch: Watch) -> Dataset | None:
         watch("the data are not those of the study any more (another fingerprint), so random images only")
         return None
     return dataset
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions of Python, of this project and of the libraries that write and run exports."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _without_doubles(runnables: Sequence[Runnable]) -> list[Runnable]:

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from nas.config import default_storage
 from nas.exporting.errors import NothingToExport
 from nas.settings import DataSettings, Fidelity, Settings
 from nas.stages.baseline import ORIGIN
-from nas.stages.names import ARMS
+from nas.stages.names import ARMS, FINALISTS
 from nas.stages.preparation import restored_settings
 from nas.study import Study
-from runs import Store, StudyRecord, TrialRecord, open_store
+from runs import Store, StudyRecord, TrialRecord, TrialState, open_store
 from runs.errors import StudyMissing
 from scaling_rules import RuleFit, named_rule
 from search_space import Architecture
@@ -149,6 +150,7 @@ def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, 
         "fingerprint": study.settings.get("fingerprint"),
         "digest": trial.digest,
         "seed": trial.seed,
+        "trainings": _trainings(store, study, trial),
         "recipe": _parsed(trial.recipe),
         "fidelity": _parsed(trial.fidelity),
         "choices": dict(trial.choices),
@@ -164,6 +166,18 @@ def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, 
         "code_version": attempts[-1].code_version if attempts else None,
         "host": attempts[-1].host if attempts else None,
     }
+
+
+def _trainings(store: Store, study: StudyRecord, trial: TrialRecord) -> list[dict[str, Any]]:
+    """Returns seed and accuracy of every complete training of a trial's network, in its study and as its finalist."""
+    trials = store.trials(study.id)
+    with suppress(StudyMissing):
+        trials += store.trials(store.study(f"{study.name}.{FINALISTS}").id)
+    return [
+        {"seed": one.seed, "accuracy": one.metrics["accuracy"]}
+        for one in trials
+        if one.digest == trial.digest and one.state is TrialState.COMPLETE and "accuracy" in one.metrics
+    ]
 
 
 def _arm(store: Store, study: StudyRecord) -> dict[str, Any] | None:
