@@ -66,7 +66,9 @@ def test_a_network_is_fitted_grown_and_exported_from_the_command_line(nas: Nas, 
     exported = parsed(nas, "export", "d.grow/1", "--out", "out")
     assert any(row["file"].endswith("d_grow_1.safetensors") for row in exported)
     [card] = [Path(row["file"]) for row in exported if row["file"].endswith("card.json")]
-    assert json.loads(card.read_text())["command"].startswith("nas grow d --rule compound --phi 1 --divisor 4 --epochs 1")
+    assert json.loads(card.read_text())["command"].startswith(
+        "nas grow d --rule compound --phi 1 --divisor 4 --epochs 1"
+    )
 
 
 def test_a_finished_fit_is_shown_again_without_workers(nas: Nas, fitted: str) -> None:
