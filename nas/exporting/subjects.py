@@ -31,6 +31,21 @@ MAX_WEIGHTS_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The trial of a ledger that a network was read from, where its export is noted.
+
+    Args:
+        trial_id: of the ledger.
+        storage: its URL, which may hold a password.
+        artifacts: fsspec URL of the artifacts, where they are not beside the ledger.
+    """
+
+    trial_id: int
+    storage: str = field(repr=False)
+    artifacts: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What is exported.
 
@@ -42,6 +57,7 @@ class Subject:
         lineage: where it comes from, as JSON can hold it; empty for a file or a reference network.
         preprocessing: as the file says it was exported with; None where none does.
         files: that it was read from; none for what the ledger or the zoo has.
+        origin: the trial that it was read from; None for what no ledger has.
     """
 
     name: str
@@ -51,6 +67,7 @@ class Subject:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     files: tuple[Path, ...] = ()
+    origin: Origin | None = None
 
     @property
     def is_file(self) -> bool:
@@ -106,7 +123,8 @@ def subject_of_trial(
     """
     opened = Study(study, storage, artifacts)
     candidate = opened.best() if number is None else opened.candidate(number)
-    with open_store(storage or default_storage(), artifacts=artifacts) as store:
+    url = storage or default_storage()
+    with open_store(url, artifacts=artifacts) as store:
         record = store.study(study)
         [trial] = [one for one in store.trials(record.id) if one.number == candidate.number]
         lineage = _lineage(store, record, trial)
@@ -124,6 +142,7 @@ def subject_of_trial(
         weights=candidate.weights,
         data=None if settings is None else settings.data,
         lineage=lineage,
+        origin=Origin(trial.id, url, artifacts),
     )
 
 
