@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from nas.exporting.card import CARD_JSON, ORIGIN
+from nas.exporting.card import ORIGIN
 from nas.exporting.errors import ExportError
-from nas.exporting.folder import read_manifest, require_unchanged
+from nas.exporting.folder import CARD_JSON, read_manifest, require_unchanged
 from nas.exporting.formats import FORMATS, chosen
 from nas.exporting.noting import note
 from nas.exporting.packaging import Wanted, export
-from nas.exporting.subjects import Subject, subject_of_trial
+from nas.exporting.subject import Subject
+from nas.exporting.subjects import subject_of_trial
 from nas.flags import FLAGS
 from nas.interfaces import Evaluator
 from nas.settings import Settings

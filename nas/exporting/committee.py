@@ -29,7 +29,7 @@ from nas.exporting.noting import note
 from nas.exporting.packaging import Wanted, Watch, data_of, write_export
 from nas.exporting.predict import mean_of, softmax
 from nas.exporting.reference import REFERENCE, Reference
-from nas.exporting.subjects import Subject
+from nas.exporting.subject import Subject
 from search_space import cost
 
 PROGRAM, FACTS, CARD = "predict.py", "committee.json", "README.md"

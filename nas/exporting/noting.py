@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from nas.exporting.folder import MANIFEST, Entry, Manifest
-from nas.exporting.subjects import Origin, Subject
+from nas.exporting.subject import Origin, Subject
 from runs import open_store
 from runs.errors import LedgerError
 from runs.records import EXPORT

@@ -23,7 +23,7 @@ from nas.exporting.libraries import versions
 from nas.exporting.network import Network, network_of
 from nas.exporting.noting import note
 from nas.exporting.reference import REFERENCE, Reference, few
-from nas.exporting.subjects import Subject
+from nas.exporting.subject import Subject
 from nas.exporting.variants import tolerance_of, variants_of
 
 MAX_DROP = 0.05

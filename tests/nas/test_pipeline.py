@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.exporting.card import CARD_JSON
 from nas.exporting.errors import ExportError
-from nas.exporting.folder import read_manifest
+from nas.exporting.folder import CARD_JSON, read_manifest
 from nas.pipeline import run, settings_of_run
 from nas.settings import Settings, make_settings
 from nas.stages.arms import Watch

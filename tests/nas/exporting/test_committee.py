@@ -19,7 +19,8 @@ from nas.exporting.errors import ExportError
 from nas.exporting.network import Network
 from nas.exporting.packaging import Wanted
 from nas.exporting.predict import resized
-from nas.exporting.subjects import Subject, subject_of
+from nas.exporting.subject import Subject
+from nas.exporting.subjects import subject_of
 from nas.exporting.verifying import verify
 from search_space import Stage
 from search_space.export.preprocessing import Preprocessing

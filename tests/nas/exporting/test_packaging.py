@@ -21,7 +21,8 @@ from nas.exporting.errors import ExportDiffers, ExportError, ExportExists, Nothi
 from nas.exporting.folder import MANIFEST, read_manifest
 from nas.exporting.packaging import Wanted, export, usual_formats
 from nas.exporting.reference import REFERENCE, read_reference
-from nas.exporting.subjects import Subject, subject_in
+from nas.exporting.subject import Subject
+from nas.exporting.subjects import subject_in
 from nas.exporting.verifying import verify
 from search_space.export.onnx_file import onnx_bytes
 from tests.nas.exporting.conftest import NETWORK, Exported
