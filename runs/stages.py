@@ -13,7 +13,7 @@ from runs import studies
 from runs.claims import Tenant
 from runs.errors import StudyBusy
 from runs.owner import code_version, is_known_dead
-from runs.records import ArtifactRecord, FitRecord, Holder, RunRecord
+from runs.records import EXPORT, ArtifactRecord, FitRecord, Holder, RunRecord
 from runs.schema import SCHEMA_VERSION, Seconds, artifact, attempt, run, scaling_fit, trial, utc_now
 from runs.states import TrialState
 from runs.text import dump, load
@@ -172,6 +172,17 @@ def artifacts_of(connection: Connection, trial_id: int | None) -> list[ArtifactR
     if trial_id is not None:
         statement = statement.where(artifact.c.trial_id == trial_id)
     return [_artifact(row) for row in connection.execute(statement)]
+
+
+def exports_of(connection: Connection, study_id: int) -> list[tuple[int, ArtifactRecord]]:
+    """Returns what was exported of a study, oldest first, each with its trial's number."""
+    statement = (
+        sa.select(trial.c.number, artifact)
+        .join_from(artifact, trial, artifact.c.trial_id == trial.c.id)
+        .where(artifact.c.kind == EXPORT, trial.c.study_id == study_id)
+        .order_by(artifact.c.created, artifact.c.id)
+    )
+    return [(row.number, _artifact(row)) for row in connection.execute(statement)]
 
 
 def _artifact(row: Row[*tuple[Any, ...]]) -> ArtifactRecord:

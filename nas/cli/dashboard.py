@@ -118,9 +118,9 @@ def _export(session: Session, study: str, number: int, format: str) -> Download:
 
     subject = find_subject(session, f"{study}/{number}")
     with tempfile.TemporaryDirectory(prefix="nas-export-") as place:
-        folder = Path(place) / subject.name
-        write(subject, Wanted((format,), ()), folder)
-        return Download(f"{subject.name}-{format}.zip", _zipped(folder))
+        folder, zipped = Path(place) / subject.name, f"{subject.name}-{format}.zip"
+        write(subject, Wanted((format,), ()), folder, place=zipped)
+        return Download(zipped, _zipped(folder))
 
 
 def _zipped(folder: Path) -> bytes:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from runs import Claim, EvaluationKey, FailureClass, Outcome, Progress, Start, Store, StudyRecord, TrialState
 from runs.errors import BadRecord, StudyBusy, StudyExists, StudyMissing, TrialMissing
+from runs.records import EXPORT
 from runs.schema import attempt, trial
 from runs.states import MAX_ATTEMPTS
 
@@ -335,6 +336,9 @@ class LedgerContract:
         assert store.fits(study.id) == store.fits() == [fit]
         kept = store.add_artifact("a" * 64, kind="weights", num_bytes=10, trial_id=claim.trial_id)
         assert store.artifact_records(claim.trial_id) == store.artifact_records() == [kept]
+        assert store.exports(study.id) == []
+        written = store.add_artifact("b" * 64, kind=EXPORT, num_bytes=10, trial_id=claim.trial_id)
+        assert store.exports(study.id) == [(0, written)]
 
     def test_text_of_any_kind_survives(self, store: Store, other: Store, study: StudyRecord) -> None:
         hostile = "\u202e\x1b[31m<script>'; drop table trial; --\n日本\x00"

@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs_version
 from werkzeug.test import Client
 
 from dashboards.app import beat, make_application, too_heavy
-from dashboards.pages import encoding, router
+from dashboards.pages import encoding, router, studies
 from dashboards.pages.data import TABLES
 from dashboards.reader import Reader
 from dashboards.report import report
@@ -253,3 +253,16 @@ def test_the_same_export_as_the_command_lines_verifies_after_it_was_unpacked(
         archive.extractall(tmp_path)
     [folder] = [path.parent for path in tmp_path.rglob("MANIFEST.json")]
     verify(folder)
+
+
+def test_an_export_lights_its_stage_and_lies_with_its_trial(tmp_path: Any, store: Store, site: Site) -> None:
+    from nas.exporting.packaging import Wanted, export
+    from nas.exporting.subjects import subject_of_trial
+
+    assert "export: not begun" in text_of(studies.content(site))
+    url = store.database.url.render_as_string()
+    export(subject_of_trial("s", 1, storage=url), Wanted(("json",)), tmp_path / "out")
+    assert "export: done" in text_of(studies.content(site))
+    [trial] = [one for one in store.trials(store.study("s").id) if one.number == 1]
+    [manifest] = site.reader.browse.artifacts(trial.id)
+    assert manifest.details["file_name"] == "s_1.MANIFEST.json"

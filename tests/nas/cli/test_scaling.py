@@ -180,6 +180,9 @@ def _the_family_answers_alone(nas: Nas, folder: Path) -> None:
     """Exports the family that was just trained and runs its program with that program's libraries alone."""
     [first, *_] = parsed(nas, "export", "p.grow/all", "--to", "onnx", "--threshold", "0.3", "--out", "all")
     assert Path(first["file"]).is_file()
+    noted = [(one["trial"], one["folder"]) for one in parsed(nas, "status", "p")["exports"]]
+    assert noted[:2] == [("p.grow/0", "out/p_grow_0"), ("p.grow/1", "out/p_grow_1")]
+    assert sorted(noted[2:]) == [("p.grow/0", "all"), ("p.grow/1", "all")]
     [checked] = parsed(nas, "verify", "all")["checks"]
     assert checked["top1_agreement"] == 1.0
     images = load(DataSettings(name="digits", resolution=16)).validation.images[:3]
