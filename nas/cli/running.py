@@ -53,12 +53,21 @@ def run(
     run_through(session, found.settings, out, tuple(filter(None, map(str.strip, to.split(",")))))
 
 
-def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY")]) -> None:
+def resume(
+    session: Session,
+    study: Annotated[str, typer.Argument(metavar="STUDY")],
+    join: Annotated[
+        bool, typer.Option("--join", help="Beside the driver that is at work on its search already.")
+    ] = False,
+) -> None:
     """Go on with a study at whatever stage it was in; limits and machines may change."""
     with session.store() as store:
         record = store.study(study)
-        if call_off(store, study, session.printer.message):
+        if call_off(store, study, session.printer.message) and not join:
             return
+    if join:
+        searching.resume(session, study, joins=True)
+        return
 
     from nas.config import overlaid
     from nas.pipeline import settings_of_run

@@ -218,7 +218,7 @@ def conclude(
     session.printer.message(f"{ending.kind}: {ending.reason}")
     if ending.kind == "stopped":
         session.printer.message(f"go on with: {again}")
-        raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
+        raise typer.Exit(int(interruption.exit_code or Exit.STOPPED))
     for line in following:
         session.printer.message(f"next: {line}")
     if ending.kind == "failures":

@@ -71,8 +71,8 @@ def search(
     _conclude(session, report, interruption, resuming)
 
 
-def resume(session: Session, study: str) -> None:
-    """Goes on with a search from its storage; limits and machines may change."""
+def resume(session: Session, study: str, *, joins: bool = False) -> None:
+    """Goes on with a search from its storage, or joins its driver; limits and machines may change."""
     found = session.configuration()
 
     from nas.config import overlaid
@@ -95,6 +95,7 @@ def resume(session: Session, study: str) -> None:
             artifacts=found.settings.search.artifacts,
             changes=lambda stored: overlaid(stored, changes),
             watch=_watch(progress, interruption),
+            joins=joins,
         )
     _conclude(session, report, interruption, resuming)
 
@@ -156,7 +157,7 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
         printer.message(report.comparison.verdict)
     if report.ending.kind == "stopped":
         printer.message(f"go on with: {resuming}")
-        raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
+        raise typer.Exit(int(interruption.exit_code or Exit.STOPPED))
     following = [session.command(name, report.study) for name in ("best", "trials")]
     if report.winner is not None:  # by its number: repeats may have put another than `best` in front
         following.append(session.command("export", f"{report.study}/{report.winner.trial.number}"))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Task
 from nas.stages import outcomes
 from nas.stages.budget import counted, num_paid
+from nas.stages.heartbeat import HEARTBEAT_S
 from nas.stages.history import History
 from nas.stages.proposals import ClaimLost, Proposal, Source, evaluation_key
 from nas.stages.rules import Ending, Rules
@@ -25,7 +26,6 @@ from runs.records import RunRecord
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_S = 2.0  # leases, epochs and the run's sign of life are written together, at most this often
 POLL_S = 0.25  # how long the driver sleeps when nothing happens: its reaction time to a stop
 MAX_BEGUN = (
     50  # trials begun in one transaction: however many workers are free, none waits for all the others
@@ -76,7 +76,7 @@ class Driver:
         self._store, self._study, self._run = store, study, run
         self._source, self._executor, self._rules = source, executor, rules
         self._should_stop, self._watch = should_stop, watch
-        self._history = History(store, study, rules.reward)
+        self._history = History(store, study, rules.reward, already_s=max(0.0, store.now() - run.started))
         self._running: dict[str, _Running] = {}  # by the key of the work
         self._starts: list[Start] = []
         self._outcomes: list[Outcome] = []
@@ -96,14 +96,15 @@ class Driver:
         Raises:
             StoreError: when the ledger stays out of reach; what was recorded stays recorded.
         """
+        self._obey()  # what was asked while the workers were being started
         try:
             while True:
                 self._fill()
-                if not self._running and not self._waits:
+                if not self._running and self._ending is not None:
                     break
                 for event in self._executor.events(POLL_S):
                     self._absorb(event)
-                if self._waits and not self._running:
+                if not self._running:
                     time.sleep(POLL_S)
                 self._flush()
                 self._beat()
@@ -124,11 +125,6 @@ class Driver:
             f"; {counted(num_waiting, 'trial')} stopped in the middle and can go on" if num_waiting else ""
         )
         return Ending(ending.kind, reason + waiting)
-
-    @property
-    def _waits(self) -> bool:
-        """Whether somebody has paused the study, so that having nothing to do is no end."""
-        return self._is_paused and self._ending is None
 
     def _fill(self) -> None:
         """Claims and places trials until the workers are busy or there is a reason to end."""
@@ -193,11 +189,17 @@ class Driver:
             self._is_behind = True
             limits = {"max_paid": self._rules.budget.trials, "max_trials": self._source.num_trials}
             claims += self._store.begin(self._study.id, num_new, **limits)
-        if not claims and not self._running:
+        if not claims and not self._running and not self._num_held:
             num_done = num_paid(self._history.spent)
             text = "the one trial is done" if num_done == 1 else f"all {num_done} trials are done"
             self._ending = Ending("done", text)
         return claims
+
+    @property
+    def _num_held(self) -> int:
+        """Returns how many trials are in hand: while other drivers' are, the arm is not over, and they may be left."""
+        counts = self._history.spent.counts
+        return counts[TrialState.LEASED] + counts[TrialState.RUNNING]
 
     def _claimed(self) -> list[Claim]:
         """Returns every trial that this driver holds."""

@@ -18,12 +18,13 @@ class History:
         store: the ledger.
         study: whose trials these are.
         reward: decides which trial is best, and what the rungs compare.
+        already_s: for which this session has been at work, in seconds.
     """
 
-    def __init__(self, store: Store, study: StudyRecord, reward: Reward) -> None:
+    def __init__(self, store: Store, study: StudyRecord, reward: Reward, *, already_s: float = 0.0) -> None:
         self._store, self._study, self._reward = store, study, reward
         self._monotonic = store.database.clock.monotonic
-        self._opened = self._monotonic()
+        self._opened = self._monotonic() - already_s
         self._earlier_s = sum(
             (run.ended or run.started) - run.started
             for run in store.runs(study.id)
