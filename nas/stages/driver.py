@@ -44,6 +44,7 @@ class _Running:
     followers: list[Start] = field(default_factory=list)
     is_pruned: bool = False
     is_lost: bool = False
+    since: float = 0.0  # when its present epoch began, by the driver's clock
 
 
 class Driver:
@@ -100,12 +101,12 @@ class Driver:
         try:
             while True:
                 self._fill()
-                if not self._running and self._ending is not None:
-                    break
+                if not self._running:
+                    if self._ending is not None:
+                        break
+                    time.sleep(POLL_S)  # the study is paused, or the last trials are other drivers'
                 for event in self._executor.events(POLL_S):
                     self._absorb(event)
-                if not self._running:
-                    time.sleep(POLL_S)
                 self._flush()
                 self._beat()
         finally:
@@ -138,6 +139,9 @@ class Driver:
             if self._ending is not None:
                 self._drain()
                 return
+            self._ending = self._too_short(self._history.usual_epoch_s)
+            if self._ending is not None:
+                return
             claims = self._claims(min(num_free, MAX_BEGUN))
             if not claims:
                 return
@@ -166,6 +170,11 @@ class Driver:
                 "exhausted", f"the last {MAX_BARREN} proposals were refused or known; nothing new came"
             )
         reason = rules.budget.exceeded(spent, self._history.hours)
+        return None if reason is None else Ending("done", reason)
+
+    def _too_short(self, epoch_s: float | None) -> Ending | None:
+        """Returns the ending where an epoch will not end in time; trainings whose epochs are shorter go on."""
+        reason = self._rules.budget.too_short(self._history.hours, epoch_s)
         return None if reason is None else Ending("done", reason)
 
     def _claims(self, num_free: int) -> Sequence[Claim]:
@@ -284,6 +293,14 @@ class Driver:
         ):
             running.is_pruned = True
             self._executor.stop(progress.key)
+            return
+        if progress.seconds > 0:  # an epoch that an earlier attempt has trained is told again, and takes none
+            epoch_s, running.since = self._now() - running.since, self._now()
+            self._history.epoch_s.append(epoch_s)
+            ending = self._too_short(epoch_s) if progress.epoch < running.proposal.fidelity.epochs else None
+            if ending is not None:
+                self._ending = self._ending or ending
+                self._executor.stop(progress.key)
 
     def _fail(self, running: _Running, failure: Failure) -> None:
         followers, running.followers = running.followers, []
@@ -316,7 +333,9 @@ class Driver:
             self._store.start(starts)
             for start in starts:
                 assert start.key is not None
-                self._executor.submit(self._task(self._running[start.key.hash]))
+                running = self._running[start.key.hash]
+                running.since = self._now()
+                self._executor.submit(self._task(running))
 
     def _forget_checkpoints(self, outcome: Outcome) -> None:
         """Removes the checkpoints of a training whose end is recorded."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from itertools import takewhile
+from statistics import median
 
 from nas.reward import Reward
 from runs import MAX_ATTEMPTS, Spent, Store, StudyRecord, TrialRecord, TrialState
 
 Gain = float | tuple[float, ...]
+_NUM_TIMED = 50  # latest epochs that say how long one takes
 
 
 class History:
@@ -35,6 +38,7 @@ class History:
         self._ended_without_result: dict[str, TrialRecord] = {}  # by the key of the work
         self.curves: dict[int, dict[int, Gain]] = {}  # by trial number and epoch
         self.refresh()
+        self.epoch_s = deque((s for trial in self.trials if (s := _epoch_s(trial))), maxlen=_NUM_TIMED)
         for number, steps in store.curves(study.id, "accuracy").items():
             for epoch, accuracy in steps.items():
                 self.note(number, epoch, self.gain(self._trials[number].costs, accuracy))
@@ -68,6 +72,11 @@ class History:
         return self._ended_without_result.get(key)
 
     @property
+    def usual_epoch_s(self) -> float | None:
+        """Returns the median seconds of the latest epochs; None before there is one."""
+        return median(self.epoch_s) if self.epoch_s else None
+
+    @property
     def num_barren(self) -> int:
         """Returns how many trials in a row, up to the last, ended without a training: refused, or known."""
         is_barren = (
@@ -85,3 +94,10 @@ class History:
     def trials(self) -> list[TrialRecord]:
         """Returns all trials by number."""
         return [self._trials[number] for number in sorted(self._trials)]
+
+
+def _epoch_s(trial: TrialRecord) -> float | None:
+    """Returns the mean seconds of an epoch of a complete trial that was trained."""
+    if trial.state is not TrialState.COMPLETE or trial.reused_from is not None or not trial.seconds:
+        return None
+    return trial.seconds / max(1.0, trial.metrics.get("epoch", 1.0))
