@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Task
 from nas.stages import outcomes
@@ -20,6 +19,7 @@ from nas.stages.heartbeat import HEARTBEAT_S
 from nas.stages.history import History
 from nas.stages.proposals import ClaimLost, Proposal, Source, evaluation_key
 from nas.stages.rules import Ending, Rules
+from nas.stages.trainings import Training
 from runs import Claim, EvaluationKey, Outcome, Start, Store, StudyRecord, TrialState
 from runs import Progress as Step
 from runs.records import RunRecord
@@ -31,20 +31,6 @@ MAX_BEGUN = (
     50  # trials begun in one transaction: however many workers are free, none waits for all the others
 )
 MAX_BARREN = 100  # proposals in a row that needed no training, after which the source has nothing new
-
-
-@dataclass(slots=True)
-class _Running:
-    """A training in progress, and the trials that wait for its result."""
-
-    claim: Claim
-    proposal: Proposal
-    key: EvaluationKey
-    costs: Mapping[str, float]
-    followers: list[Start] = field(default_factory=list)
-    is_pruned: bool = False
-    is_lost: bool = False
-    since: float = 0.0  # when its present epoch began, by the driver's clock
 
 
 class Driver:
@@ -78,7 +64,7 @@ class Driver:
         self._source, self._executor, self._rules = source, executor, rules
         self._should_stop, self._watch = should_stop, watch
         self._history = History(store, study, rules.reward, already_s=max(0.0, store.now() - run.started))
-        self._running: dict[str, _Running] = {}  # by the key of the work
+        self._running: dict[str, Training] = {}  # by the key of the work
         self._starts: list[Start] = []
         self._outcomes: list[Outcome] = []
         self._steps: list[Step] = []
@@ -110,7 +96,7 @@ class Driver:
                 self._flush()
                 self._beat()
         finally:
-            self._store.release(self._claimed())
+            self._store.release(self._claimed(), self._used_s())
         assert self._ending is not None
         self._catch_up()
         self._watch(self._history)
@@ -216,6 +202,10 @@ class Driver:
         claims += [start.claim for running in self._running.values() for start in running.followers]
         return claims
 
+    def _used_s(self) -> dict[str, float]:
+        """Returns the device seconds of what is trained now, by attempt: those of a present epoch by our clock."""
+        return {one.claim.attempt: one.used_s(self._now()) for one in self._running.values()}
+
     def _place(self, claims: Sequence[Claim]) -> None:
         """Decides what becomes of claimed trials: refused, reused, joined to a running one, or trained."""
         work = self._proposed(claims)
@@ -234,7 +224,7 @@ class Driver:
             else:
                 self._num_barren = 0
                 self._starts.append(start)
-                self._running[key.hash] = _Running(start.claim, proposal, key, start.costs)
+                self._running[key.hash] = Training(start.claim, proposal, key, start.costs)
 
     def _proposed(self, claims: Sequence[Claim]) -> list[tuple[Proposal, EvaluationKey, Start]]:
         """Returns the work of claimed trials, all proposed from one reading of the history."""
@@ -279,9 +269,10 @@ class Driver:
             followers = [start.claim for start in running.followers]
             self._store.release([running.claim, *followers], {running.claim.attempt: event.seconds})
 
-    def _judge(self, running: _Running, progress: Progress) -> None:
+    def _judge(self, running: Training, progress: Progress) -> None:
         """Notes an epoch and stops the trial where its rung says so."""
         claim = running.claim
+        epoch_s = running.hear(progress, self._now())
         gain = self._history.gain(running.costs, progress.accuracy)
         metrics = {"accuracy": progress.accuracy, "loss": progress.loss}
         if isinstance(gain, float):
@@ -294,21 +285,20 @@ class Driver:
             running.is_pruned = True
             self._executor.stop(progress.key)
             return
-        if progress.seconds > 0:  # an epoch that an earlier attempt has trained is told again, and takes none
-            epoch_s, running.since = self._now() - running.since, self._now()
+        if epoch_s is not None:
             self._history.epoch_s.append(epoch_s)
             ending = self._too_short(epoch_s) if progress.epoch < running.proposal.fidelity.epochs else None
             if ending is not None:
                 self._ending = self._ending or ending
                 self._executor.stop(progress.key)
 
-    def _fail(self, running: _Running, failure: Failure) -> None:
+    def _fail(self, running: Training, failure: Failure) -> None:
         followers, running.followers = running.followers, []
         self._end(running, outcomes.failed(running.claim, failure))
         # they are placed anew, by what is known then
         self._store.release([start.claim for start in followers])
 
-    def _end(self, running: _Running, leader: Outcome) -> None:
+    def _end(self, running: Training, leader: Outcome) -> None:
         """Records the end of a training, and of the trials that waited for it, as reused."""
         self._trained[leader.claim.attempt] = running.key.hash
         self._outcomes += [leader, *outcomes.followed(leader, running.followers)]
@@ -343,7 +333,7 @@ class Driver:
         if key is not None:
             self._store.artifacts.drop_checkpoints(key)
 
-    def _task(self, running: _Running) -> Task:
+    def _task(self, running: Training) -> Task:
         rules = self._rules
         return Task(
             key=running.key.hash,
@@ -389,7 +379,10 @@ class Driver:
             self._drain()
         elif state == "cancelled":
             self._ending = Ending("stopped", "`nas cancel` asked for it")
-            self._outcomes += [outcomes.cancelled(claim) for claim in self._claimed()]
+            used_s = self._used_s()
+            self._outcomes += [
+                outcomes.cancelled(one, used_s.get(one.attempt, 0.0)) for one in self._claimed()
+            ]
             self._trained |= {one.claim.attempt: one.key.hash for one in self._running.values()}
             self._running.clear()  # whoever opened the workers ends them; what they still say is not heard
             self._flush()

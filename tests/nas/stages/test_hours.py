@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -34,7 +34,9 @@ class Session:
             "s", directions=REWARD.directions, seed=0, space=SPACE.describe(), settings={}
         )
 
-    def __call__(self, minutes: float, *, num_workers: int = 1) -> tuple[Ending, float]:
+    def __call__(
+        self, minutes: float, *, num_workers: int = 1, watch: Callable[[Store], None] = lambda store: None
+    ) -> tuple[Ending, float]:
         """Returns how a session ended whose study may use so many minutes, and the minutes that it took."""
         begun = self._clock.now()
         rules = Rules(
@@ -49,9 +51,17 @@ class Session:
         source = SampledSource(self._store, self._study, SPACE, sampler, Fidelity(epochs=3))
         executor = VirtualExecutor(Modelled(3 * EPOCH_S, spread=0.0), self._clock, num_slots=num_workers)
         run = self._store.open_run(self._study.id, "search", {})
-        ending = Driver(self._store, self._study, run, source, executor, rules).drive()
-        self._store.close_run(run.id, "done")
+        driver = Driver(
+            self._store, self._study, run, source, executor, rules, watch=lambda history: watch(self._store)
+        )
+        try:
+            ending = driver.drive()
+        finally:
+            self._store.close_run(run.id, "done")
         return ending, (self._clock.now() - begun) / 60
+
+    def charged_s(self) -> float:
+        return self._store.spent(self._study.id).device_seconds
 
     def states(self) -> list[TrialState]:
         return [trial.state for trial in self._store.trials(self._study.id) if trial.key]
@@ -91,3 +101,28 @@ def test_the_hours_count_all_sessions_and_nothing_between_them(session: Session,
 def test_an_epoch_that_ends_in_time_is_trained_on_every_worker(session: Session) -> None:
     _, minutes = session(3.1, num_workers=4)
     assert minutes == pytest.approx(3.0) and session.states() == [TrialState.COMPLETE] * 4
+
+
+def test_what_is_given_up_in_its_first_epoch_has_cost_what_it_took(
+    session: Session, clock: VirtualClock
+) -> None:
+    def cancel(store: Store) -> None:
+        if clock.now() >= 20.0:
+            store.set_study_state(store.studies()[0].id, "cancelled")
+
+    _, minutes = session(60.0, watch=cancel)
+    assert session.states() == [TrialState.CANCELLED]
+    assert session.charged_s() == pytest.approx(60.0 * minutes) and minutes < 1.0
+
+
+def test_what_an_error_of_ours_interrupts_has_cost_what_it_took(
+    session: Session, clock: VirtualClock
+) -> None:
+    def fail(store: Store) -> None:
+        if clock.now() >= 100.0:
+            raise KeyError("ours")
+
+    with pytest.raises(KeyError):
+        session(60.0, watch=fail)
+    assert session.states() == [TrialState.QUEUED]
+    assert session.charged_s() == pytest.approx(clock.now())
