@@ -15,7 +15,7 @@ from typing import Any
 
 import datasets
 import numpy as np
-from huggingface_hub.utils import get_session
+from huggingface_hub import get_session
 
 from nas.evaluation.examples import (
     TEST,

@@ -344,7 +344,7 @@ class Driver:
             seed=running.proposal.seed,
             checkpoints=self._store.artifacts.url,
             time_limit_s=rules.time_limit_s,
-            stall_s=rules.stall_s,
+            stall_s=rules.stall_s or self._history.patience_s,
         )
 
     def _beat(self) -> None:

@@ -12,6 +12,8 @@ from runs import MAX_ATTEMPTS, Spent, Store, StudyRecord, TrialRecord, TrialStat
 
 Gain = float | tuple[float, ...]
 _NUM_TIMED = 50  # latest epochs that say how long one takes
+_STALL_S = 3600.0  # of silence, after which a worker is taken for lost; more where epochs have taken longer
+_STALL_EPOCHS = 3.0  # no network of a space takes so many times the longest epoch of fifty others
 
 
 class History:
@@ -75,6 +77,11 @@ class History:
     def usual_epoch_s(self) -> float | None:
         """Returns the median seconds of the latest epochs; None before there is one."""
         return median(self.epoch_s) if self.epoch_s else None
+
+    @property
+    def patience_s(self) -> float:
+        """Returns the seconds without an epoch after which a worker is taken for lost, where nobody has said it."""
+        return max([_STALL_S, *(_STALL_EPOCHS * seconds for seconds in self.epoch_s)])
 
     @property
     def num_barren(self) -> int:

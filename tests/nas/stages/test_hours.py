@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from nas.execution.simulations import Modelled
-from nas.execution.virtual import VirtualClock, VirtualExecutor
+from nas.execution.virtual import Course, Simulation, VirtualClock, VirtualExecutor
+from nas.interfaces import Task
 from nas.reward import Reward
 from nas.settings import DataSettings, Fidelity, Recipe
 from nas.stages import driver
@@ -22,7 +23,7 @@ from search_space import open_space
 
 SPACE = open_space("mnasnet", resolution=16, num_classes=10, input_channels=1, width=0.25)
 REWARD = Reward("soft", 5e6, "macs")
-EPOCH_S = 60.0
+MINUTES = Modelled(3 * 60.0, spread=0.0)
 
 
 class Session:
@@ -35,7 +36,12 @@ class Session:
         )
 
     def __call__(
-        self, minutes: float, *, num_workers: int = 1, watch: Callable[[Store], None] = lambda store: None
+        self,
+        minutes: float,
+        *,
+        num_workers: int = 1,
+        watch: Callable[[Store], None] = lambda store: None,
+        simulation: Simulation = MINUTES,
     ) -> tuple[Ending, float]:
         """Returns how a session ended whose study may use so many minutes, and the minutes that it took."""
         begun = self._clock.now()
@@ -49,7 +55,7 @@ class Session:
         )
         sampler = make_sampler("random", seed=0, space=SPACE, reward=REWARD, num_trials=100)
         source = SampledSource(self._store, self._study, SPACE, sampler, Fidelity(epochs=3))
-        executor = VirtualExecutor(Modelled(3 * EPOCH_S, spread=0.0), self._clock, num_slots=num_workers)
+        executor = VirtualExecutor(simulation, self._clock, num_slots=num_workers)
         run = self._store.open_run(self._study.id, "search", {})
         driver = Driver(
             self._store, self._study, run, source, executor, rules, watch=lambda history: watch(self._store)
@@ -126,3 +132,14 @@ def test_what_an_error_of_ours_interrupts_has_cost_what_it_took(
         session(60.0, watch=fail)
     assert session.states() == [TrialState.QUEUED]
     assert session.charged_s() == pytest.approx(clock.now())
+
+
+def test_the_patience_with_a_silent_worker_follows_the_longest_epoch(session: Session) -> None:
+    patience: list[float | None] = []
+
+    def slow(task: Task) -> Course:
+        patience.append(task.stall_s)
+        return Modelled(3 * 3000.0, spread=0.0)(task)
+
+    session(210.0, simulation=slow)
+    assert patience == [3600.0, 9000.0]
