@@ -71,9 +71,11 @@ class Printer:
         _write(sys.stdout, json.dumps(_finite(value), indent=2, ensure_ascii=True, default=str) + "\n")
 
     def message(self, text: str) -> None:
-        """Writes lines for people to stderr, unless the user wants quiet."""
+        """Writes lines for people to stderr, unless the user wants quiet; as log lines, each is a record."""
         if not self.quiet:
-            _write(sys.stderr, log_line("info", text) + "\n" if self.as_json else _lines(text))
+            lines = [line for line in text.split("\n") if line.strip()]
+            told = "".join(log_line("info", line.strip()) + "\n" for line in lines)
+            _write(sys.stderr, told if self.as_json else _lines(text))
 
     def error(self, sentence: str) -> None:
         """Writes an error to stderr; one with several faults has a line for each."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nas.cli.logs import JsonFormatter, TextFormatter
+from nas.cli.printing import Printer
 from tests.nas.cli.conftest import Nas
 
 
@@ -19,6 +20,12 @@ def test_messages_and_errors_are_json_lines(nas: Nas, ledger: Path) -> None:
         for text in ended.err.splitlines():
             entry = json.loads(text)
             assert set(entry) == {"time", "level", "logger", "message"} and entry["time"].endswith("Z")
+
+
+def test_every_line_of_a_message_is_a_record(capfd: pytest.CaptureFixture[str]) -> None:
+    Printer(as_json=True).message("search  mnasnet\n\n        of 10 choices\nworkers 2")
+    messages = [json.loads(line)["message"] for line in capfd.readouterr().err.splitlines()]
+    assert messages == ["search  mnasnet", "of 10 choices", "workers 2"]
 
 
 def test_a_record_keeps_its_logger_and_its_traceback() -> None:
