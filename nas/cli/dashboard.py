@@ -62,7 +62,7 @@ def dashboard(
     from dashboards.site import Site
 
     address = Address(host, port, _token(token_file), tuple(allow_host or ()), tls)
-    with session.store() as store:
+    with session.store(watched=True) as store:
         place = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
         formats, exporter = exports(session)
         site = Site(Reader(store), place, formats, exporter, timm_text, has_optuna=place == "/")
