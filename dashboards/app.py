@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 from flask import Flask, request
 
-from dashboards import files, scripts, zipped
+from dashboards import asking, files, scripts, zipped
 from dashboards.drawing.components import aria, data
 from dashboards.info.words import clock, visible
 from dashboards.optuna_mount import MAX_TRIALS, OptunaMount
@@ -88,6 +88,7 @@ def make_dash(site: Site) -> Dash:
         add_log_handler=False,
     )
     app.layout = lambda: _shell(site)
+    asking.register(app)
     files.register(server, site)
     scripts.register(server)
     router.register(app, site)

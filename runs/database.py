@@ -253,7 +253,9 @@ class Database:
             arguments["poolclass"] = StaticPool
         url = self.url
         if _is_frozen(url):
-            url = _file_url(url, mode="ro", immutable="1")  # it cannot make the files beside it that hold locks
+            url = _file_url(
+                url, mode="ro", immutable="1"
+            )  # it cannot make the files beside it that hold locks
         elif self._watch is not None and url.database:
             url = _file_url(url, mode="rw")  # a file that is gone is not made anew
         engine = sa.create_engine(url, **arguments)
@@ -275,7 +277,9 @@ class Database:
         connection.create_function("utc_now", 0, self.clock.utc)
         for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
-        if self._watch is None:  # else it is set, and setting it would write into a file that may be none of ours
+        if (
+            self._watch is None
+        ):  # else it is set, and setting it would write into a file that may be none of ours
             connection.execute("PRAGMA journal_mode = WAL")
 
 

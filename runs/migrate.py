@@ -60,7 +60,9 @@ def check(connection: Connection, where: str) -> None:
     """
     version = _version(connection)
     if version is None:
-        raise NotALedger(f"a storage must be a ledger, got an empty database at {where}; put the right one there")
+        raise NotALedger(
+            f"a storage must be a ledger, got an empty database at {where}; put the right one there"
+        )
     _refuse_others(version, where)
 
 
