@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 from flask import Flask, request
 
-from dashboards import asking, files, scripts, zipped
+from dashboards import asking, files, inert, scripts, zipped
 from dashboards.drawing.components import aria, data
 from dashboards.info.words import clock, visible
 from dashboards.optuna_mount import MAX_TRIALS, OptunaMount
@@ -89,6 +89,7 @@ def make_dash(site: Site) -> Dash:
     )
     app.layout = lambda: _shell(site)
     asking.register(app)
+    inert.register(server)
     files.register(server, site)
     scripts.register(server)
     router.register(app, site)
