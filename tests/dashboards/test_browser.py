@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from dashboards.reader import Reader
-from dashboards.server import Address, Server
+from dashboards.server import Server
 from dashboards.site import Site
 from nas.cli.dashboard import exports, timm_text
 from nas.cli.printing import Printer
@@ -28,6 +26,7 @@ from nas.exporting.verifying import verify
 from runs import Outcome, Store, TrialState, open_store
 from tests.dashboards.modelled import HOSTILE, run_everything
 from tests.dashboards.proxy import proxied
+from tests.dashboards.serving import serving
 from tests.dashboards.synthetic import write_large_study
 from tests.dashboards.waiting import wait_until
 from tests.fakes.ledgers import write_ledger
@@ -71,18 +70,6 @@ class Visit:
         self.page.goto(self.house.at(path))
         self.page.wait_for_selector(until, timeout=PATIENCE_MS)
         return self.page
-
-
-@contextlib.contextmanager
-def serving(site: Site) -> Iterator[Server]:
-    server = Server(site, Address(port=0))
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.close()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
 from dashboards.reader import Reader
-from dashboards.server import Address, BadAddress, Server, site_prefix
+from dashboards.server import Address, BadAddress, site_prefix
 from dashboards.site import Site
 from runs import Store
+from tests.dashboards.serving import serving
 
 TOKEN = "t" * 43
 
 
-@contextmanager
-def serving(store: Store, address: Address) -> Iterator[Server]:
-    server = Server(Site(Reader(store)), address)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.close()
-        thread.join()
-
-
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.2"])
 def test_the_address_that_is_told_is_let_in(store: Store, host: str) -> None:
-    with serving(store, Address(host, 0, TOKEN, ("127.0.0.3",))) as server:
+    with serving(Site(Reader(store)), Address(host, 0, TOKEN, ("127.0.0.3",))) as server:
         if host == "0.0.0.0":
             assert urlsplit(server.url).hostname == "127.0.0.3"  # a name that visitors use
         with urllib.request.urlopen(server.url, timeout=60) as answer:

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from werkzeug.serving import make_server
 
-from dashboards.app import make_application
-from dashboards.reader import Reader
-from dashboards.security import Policy
-from dashboards.site import Site
-from nas.cli.session import WATCHING_PATIENCE_S
 from runs import open_store
+from tests.dashboards.serving import watched
 from tests.dashboards.viewer import Viewer
 from tests.fakes.drivers import driving, heal
 from tests.fakes.ledgers import write_study
@@ -25,22 +17,6 @@ from tests.fakes.processes import wait_until
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.faults
-TOKEN = "t" * 43
-
-
-@contextmanager
-def served(url: str) -> Iterator[str]:
-    """The address of a dashboard over a storage."""
-    with open_store(url, timeout_s=WATCHING_PATIENCE_S, watched=True) as store:
-        site = Site(Reader(store, fresh_s=0.0), formats={}, exporter=None)
-        server = make_server("127.0.0.1", 0, make_application(site, Policy(TOKEN)), threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://localhost:{server.server_port}/?token={TOKEN}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 class Watching:
@@ -69,7 +45,7 @@ def test_an_open_page_says_that_the_storage_is_away_and_recovers_alone(
 ) -> None:
     with driving(postgres_database, 4) as driver:
         assert driver.end() == 0, driver.errors
-    with served(postgres_database) as address:
+    with watched(postgres_database) as (_, address):
         first, second = Watching(address), Watching(address)
         assert (first.banner(), second.banner()) == ("", "")
         postgres_server.stop(immediate=immediate)
@@ -92,7 +68,7 @@ def test_an_open_page_follows_a_sqlite_file_that_goes_away_and_is_replaced(tmp_p
     for name, place in (("first", path), ("second", tmp_path / "other.db")):
         with open_store(f"sqlite:///{place}") as store:
             write_study(store, name)
-    with served(url) as address:
+    with watched(url) as (_, address):
         watching = Watching(address)
         assert watching.banner() == "" and "first" in watching.page()
         os.unlink(path)
