@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dashboards.site import Download, Exporter
     from runs import Store
 
+logger = logging.getLogger(__name__)
 NICENESS = 10  # a search on the same machine comes first
 
 # What the pages offer, and what each is for.
@@ -58,12 +60,13 @@ def dashboard(
 ) -> None:
     """Show the studies of a storage in a browser, live, until Ctrl-C."""
     from dashboards.reader import Reader
-    from dashboards.server import Address, Server
+    from dashboards.server import Address, Server, site_prefix
     from dashboards.site import Site
 
     address = Address(host, port, _token(token_file), tuple(allow_host or ()), tls)
-    with session.store() as store:
-        place = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
+    address.check()
+    place = site_prefix(prefix)
+    with session.store(watched=True) as store:
         formats, exporter = exports(session)
         site = Site(Reader(store), place, formats, exporter, timm_text, has_optuna=place == "/")
         server = Server(
@@ -74,6 +77,8 @@ def dashboard(
         else:
             session.printer.data(server.url)
             session.printer.message(f"the dashboard of {store.url_safe}; Ctrl-C ends it")
+        if address.warning:
+            logger.warning(address.warning)
         if open_browser:
             import webbrowser
 

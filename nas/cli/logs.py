@@ -22,10 +22,14 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Writes a record as a line in which nothing acts on the terminal."""
+    """Writes a record as a line in which nothing acts on the terminal, and a traceback below it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(f"{record.levelname.lower()}: {record.getMessage()}")
+        lines = [visible(f"{record.levelname.lower()}: {record.getMessage()}")]
+        if record.exc_info:
+            trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            lines += [visible(line) for line in trace.split("\n")]
+        return "\n".join(lines)
 
 
 class _Stderr(logging.Handler):

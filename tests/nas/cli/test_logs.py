@@ -37,6 +37,8 @@ def test_a_record_keeps_its_logger_and_its_traceback() -> None:
     entry = json.loads(JsonFormatter().format(record))
     assert (entry["level"], entry["logger"], entry["message"]) == ("warning", "nas.stages", "trial 3")
     assert "ValueError: mine" in entry["traceback"]
+    first, *rest = TextFormatter().format(record).splitlines()
+    assert first == "warning: trial 3" and rest[-1] == "ValueError: mine"
 
 
 @pytest.mark.parametrize("text", ["red \x1b[31m", "two\nlines"])
