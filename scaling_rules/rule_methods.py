@@ -186,11 +186,9 @@ def _compared(
     """Returns the peak beside each alternative."""
     scheffe = PLANE_FREEDOM * float(fdtri(PLANE_FREEDOM, found.dof, level))
     logs = logs_at(best, log_cost, exponents)
-    rows = []
-    for name, shares in ALTERNATIVES.items():
-        other = np.array(shares)
-        [value] = plausibility(found, other[None], log_cost, exponents, freedom=2)
-        others = logs_at(other, log_cost, exponents)
+    shares, rows = np.array(list(ALTERNATIVES.values())), []
+    values = plausibility(found, shares, log_cost, exponents, freedom=2)
+    for name, others, value in zip(ALTERNATIVES, logs_at(shares, log_cost, exponents), values, strict=True):
         gain, low, high = interval(found, partial(_gap, logs=logs, others=others), scheffe)
         rows.append(Comparison(name, gain, low, high, bool(value < 1.0 - level and low > 0.0)))
     return tuple(rows)

@@ -285,8 +285,8 @@ def _surely_below_top(found: Surfaces, surface: Surface, logs: Array, plane: Arr
 
 
 def _bent(logs: Array, bends: Array) -> Array:
-    straight = bends == 0.0
-    return np.where(straight, logs, -np.expm1(-bends * logs) / np.where(straight, 1.0, bends))
+    powers = np.maximum(bends, 1e-9)  # the logarithm, to nine digits
+    return np.asarray(-np.expm1(-powers * logs) / powers)
 
 
 def _distance(
