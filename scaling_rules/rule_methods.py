@@ -167,7 +167,8 @@ def _plausible(found: Surfaces, best: Array, log_cost: float, exponents: Array, 
     far = distances(found, shares, log_cost, exponents, enough=allowed)
     region = float((far[:-1] <= jointly).mean())
     inside = np.concatenate([shares[far <= allowed], best[None]])
-    for closing, size in ((50.0, 31), (10.0, 61)):  # first around what is hardly plausible: nothing is cut off
+    # First around what is hardly plausible, so that nothing is cut off.
+    for closing, size in ((50.0, 31), (10.0, 61)):
         wide = float(fdtri(1, found.dof, 1.0 - (1.0 - level) / closing))
         near = np.concatenate([shares[far <= wide], inside])
         low, high = near.min(axis=0) - cell, near.max(axis=0) + cell

@@ -19,15 +19,15 @@ small and wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from scipy.special import fdtrc, fdtri
 
 from scaling_rules.errors import Array, Flags
 
-BENDS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)  # of each dimension; steps of 0.8 covered down to 81 % where 95 % was meant
+BENDS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)  # of each dimension; steps of 0.8 covered down to 81 %
 NUM_BENDS = 3  # estimated, one per dimension
 FULL, ADDITIVE = 10, 7  # coefficients with and without interactions
 PAIRS = ((0, 1), (0, 2), (1, 2))
@@ -90,7 +90,8 @@ def surfaces(logs: Array, values: Array, num_terms: int) -> Surfaces:
     coefficients = np.einsum("gij,gj->gi", inverses, turned @ values)
     losses = ((values - np.einsum("gni,gi->gn", rows, coefficients)) ** 2).sum(axis=1)
     fitted = [
-        Surface(bends[g], coefficients[g], inverses[g], float(losses[g])) for g in losses.argsort(kind="stable")
+        Surface(bends[g], coefficients[g], inverses[g], float(losses[g]))
+        for g in losses.argsort(kind="stable")
     ]
     # A surface of more parameters than networks goes through their means: what is left is repeats'.
     num_networks = len(np.unique(np.round(logs, 12), axis=0))
@@ -264,7 +265,10 @@ def grid_between(low: Array, high: Array, size: int) -> Array:
 
 def _to_peak(surface: Surface, shares: Array, logs: Array, exponents: Array) -> Array:
     """Returns how much loss it costs a surface to peak at points: [n]."""
-    index, reference = np.arange(len(shares)), shares.argmax(axis=1)  # has a share: its worth is the price of cost
+    index, reference = (
+        np.arange(len(shares)),
+        shares.argmax(axis=1),
+    )  # has a share: its worth is the price of cost
     others = np.array([[1, 2], [0, 2], [0, 1]])[reference]
     equal = shares[index[:, None], others] > 1e-12  # a dimension without a share may be worth less
     worths = surface.worths(logs, exponents)
