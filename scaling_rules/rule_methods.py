@@ -164,7 +164,7 @@ def _plausible(found: Surfaces, best: Array, log_cost: float, exponents: Array, 
     """Returns which shares the data leave plausible, on a grid that closes in on them."""
     shares, cell = np.concatenate([triangle(40), best[None]]), 1.0 / 40
     allowed, jointly = float(fdtri(1, found.dof, level)), 2.0 * float(fdtri(2, found.dof, level))
-    far = distances(found, shares, log_cost, exponents, enough=allowed)
+    far = distances(found, shares, log_cost, exponents, enough=allowed, level=level)
     region = float((far[:-1] <= jointly).mean())
     inside = np.concatenate([shares[far <= allowed], best[None]])
     # First around what is hardly plausible, so that nothing is cut off.
@@ -176,7 +176,7 @@ def _plausible(found: Surfaces, best: Array, log_cost: float, exponents: Array, 
         shares = grid_between(low, high, size)
         outer = (shares < inside.min(axis=0)) | (shares > inside.max(axis=0))  # others move no bound
         shares = shares[outer.any(axis=1)]
-        far = distances(found, shares, log_cost, exponents, enough=allowed)
+        far = distances(found, shares, log_cost, exponents, enough=allowed, level=level)
         inside = np.concatenate([shares[far <= allowed], inside])
     return Plausible(inside.min(axis=0), inside.max(axis=0), region)
 
@@ -188,7 +188,7 @@ def _compared(
     scheffe = PLANE_FREEDOM * float(fdtri(PLANE_FREEDOM, found.dof, level))
     logs = logs_at(best, log_cost, exponents)
     shares, rows = np.array(list(ALTERNATIVES.values())), []
-    values = plausibility(found, shares, log_cost, exponents, freedom=2)
+    values = plausibility(found, shares, log_cost, exponents, freedom=2, level=level)
     for name, others, value in zip(ALTERNATIVES, logs_at(shares, log_cost, exponents), values, strict=True):
         gain, low, high = interval(found, partial(_gap, logs=logs, others=others), scheffe)
         rows.append(Comparison(name, gain, low, high, bool(value < 1.0 - level and low > 0.0)))

@@ -179,7 +179,9 @@ def mean_peak(found: Surfaces, log_cost: float, exponents: Array) -> Array:
     return np.asarray(tops if np.abs(mean - tops).max() < 0.5 / 40 else mean)
 
 
-def plausibility(found: Surfaces, shares: Array, log_cost: float, exponents: Array, *, freedom: int) -> Array:
+def plausibility(
+    found: Surfaces, shares: Array, log_cost: float, exponents: Array, *, freedom: int, level: float = 0.95
+) -> Array:
     """Returns the p-values of a peak at each point of shares: [n].
 
     Args:
@@ -188,18 +190,26 @@ def plausibility(found: Surfaces, shares: Array, log_cost: float, exponents: Arr
         log_cost: logarithm of the cost multiple of the plane.
         exponents: of the cost.
         freedom: 2 for a joint region; 1 for the interval of one share (from the greatest p over the others).
+        level: confidence with which a point lies below the top when it gets 0.
     """
-    return np.asarray(fdtrc(freedom, found.dof, distances(found, shares, log_cost, exponents) / freedom))
+    far = distances(found, shares, log_cost, exponents, level=level)
+    return np.asarray(fdtrc(freedom, found.dof, far / freedom))
 
 
 def distances(
-    found: Surfaces, shares: Array, log_cost: float, exponents: Array, *, enough: float = 0.0
+    found: Surfaces,
+    shares: Array,
+    log_cost: float,
+    exponents: Array,
+    *,
+    enough: float = 0.0,
+    level: float = 0.95,
 ) -> Array:
     """Returns by how many variances surfaces that peak at each point of shares fit worse than the best: [n].
 
     The least over all bends. (Means over bends, weighted by likelihood, covered down to 89 % where 95 % was meant.)
-    Minima and saddles satisfy the same equations as a peak; they are at a distance of 1e9 where they lie surely below
-    the top (Scheffe's bound over all pairs of points, at 99 %).
+    Minima, saddles and lower peaks satisfy the same equations as the top; they are at a distance of 1e9 where they
+    lie surely below it.
 
     Args:
         found: the surfaces.
@@ -207,9 +217,10 @@ def distances(
         log_cost: logarithm of the cost multiple of the plane.
         exponents: of the cost.
         enough: a distance at which a point is near enough for no nearer surface to be sought.
+        level: confidence of what lies surely below the top (Scheffe's bound over all pairs of points).
     """
     logs, plane = (logs_at(some, log_cost, exponents) for some in (shares, triangle(20)))
-    least = np.full(len(shares), FAR)
+    least, scheffe = np.full(len(shares), FAR), PLANE_FREEDOM * float(fdtri(PLANE_FREEDOM, found.dof, level))
     for surface in found.candidates:
         extra = found.extra_loss(surface)
         rest = np.flatnonzero(least > max(extra, enough))
@@ -217,7 +228,7 @@ def distances(
             further = extra + _to_peak(surface, shares[rest], logs[rest], exponents) / found.variance
             nearer = (further < least[rest]) & (further <= found.room)
             rest, further = rest[nearer], further[nearer]
-            further[_surely_below_top(found, surface, logs[rest], plane)] = FAR
+            further[_below_top(surface, logs[rest], plane) / found.variance > scheffe - extra] = FAR
             least[rest] = np.minimum(least[rest], further)
     return least
 
@@ -279,13 +290,12 @@ def _to_peak(surface: Surface, shares: Array, logs: Array, exponents: Array) -> 
     return np.maximum(_distance(gaps, variances, (moved * second).sum(axis=1), equal), 0.0)
 
 
-def _surely_below_top(found: Surfaces, surface: Surface, logs: Array, plane: Array) -> Flags:
-    """Returns which points lie below the surface's top on a plane by more than noise explains: [n]."""
+def _below_top(surface: Surface, logs: Array, plane: Array) -> Array:
+    """Returns how much loss it costs a surface that points are as high as its top on a plane: [n]."""
     rows = surface.rows(plane[surface.heights(plane).argmax()]) - surface.rows(logs)
-    below = rows @ surface.coefficients
-    variances = (rows @ surface.inverse * rows).sum(axis=1) * found.variance
-    bound = PLANE_FREEDOM * fdtri(PLANE_FREEDOM, found.dof, 0.99)
-    return np.asarray((below > 0.0) & (below**2 > bound * variances))
+    below = np.maximum(rows @ surface.coefficients, 0.0)
+    spreads = np.maximum((rows @ surface.inverse * rows).sum(axis=1), np.finfo(float).tiny)  # 0 at the top
+    return np.asarray(below**2 / spreads)
 
 
 def _bent(logs: Array, bends: Array) -> Array:
