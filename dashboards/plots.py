@@ -57,7 +57,7 @@ def _compute(site: Site, head: Head) -> printed.Draw | None:
 
 def _family(site: Site, head: Head) -> printed.Draw | None:
     arms = scaling.family_of(site, head.id).arms
-    members = scaling_info.members(scaling.trials_of(site, arms["grow"]), None) if "grow" in arms else []
+    members = scaling_info.members(scaling.trials_of(site, arms["grow"])) if "grow" in arms else []
     return printed.family(members) if members else None
 
 

@@ -96,7 +96,7 @@ def figures(site: Site, head: Head) -> dict[str, go.Figure]:
         )
         found["Compound against other rules"] = scaling_drawing.comparisons(stored.fit)
     if "grow" in family.arms:
-        grown = info.members(scaling.trials_of(site, family.arms["grow"]), stored.fit if stored else None)
+        grown = info.members(scaling.trials_of(site, family.arms["grow"]))
         found["The family"] = scaling_drawing.family_curve(grown)
     return found
 
@@ -133,7 +133,7 @@ def family_rows(site: Site, study_id: int) -> list[dict[str, str]]:
             "seeds": str(len(one.accuracies)),
             "digest": one.digest[:12],
         }
-        for one in info.members(scaling.trials_of(site, family.arms["grow"]), None)
+        for one in info.members(scaling.trials_of(site, family.arms["grow"]))
     ]
 
 

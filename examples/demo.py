@@ -19,7 +19,7 @@ from nas.cli.session import Session
 from nas.cli.signals import interruptible
 from nas.evaluation.evaluator import TrainingEvaluator
 from nas.evaluation.final_score import test_score
-from nas.interfaces import Task
+from nas.interfaces import Measurement, Task
 from nas.pipeline import RunReport, run
 from nas.settings import DataSettings, Fidelity, Settings
 from nas.stages.names import GROW
@@ -52,14 +52,15 @@ def main() -> None:
     session = Session(printer)
     print_fit(session, fit_view(report.fit))
     print_grow(session, grow_view(report.grow))
-    columns = ("network", "test_accuracy", "interval_95", "macs", "params")
+    columns = ("network", "reward", "test_accuracy", "interval_95", "macs", "params", "seconds")
     printer.table(
         rows(report, settings, printer),
         columns=columns,
-        title=f"the same recipe, {report.grow.epochs} epochs, unseen test images",
+        title=f"the same recipe, {report.grow.epochs} epochs; rewards on validation images, accuracies on unseen ones",
     )
     printer.data(MODEST)
-    printer.data("exports:  " + "\n          ".join(str(folder) for folder in report.exports))
+    files = (str(file) for folder in report.exports for file in sorted(folder.iterdir()) if file.is_file())
+    printer.data("exports:  " + "\n          ".join(files))
     printer.data(
         "further:  nas status demo --storage sqlite:///demo-out/nas.db\n"
         "          nas fit demo --storage sqlite:///demo-out/nas.db --budget 48\n"
@@ -76,24 +77,32 @@ def rows(report: RunReport, settings: Settings, printer: Printer) -> list[dict[s
         data = stored_arm(store, store.study(report.study), GROW).settings.data
         artifacts = store.artifacts
     family = Study(f"{report.study}.{GROW}", settings.search.storage)
+    seconds = {trial["number"]: trial["seconds"] for trial in family.trials()}
+    reward = settings.search.make_reward()
     found = []
     for one in report.grow.members:
         member = family.candidate(one.trials[0])
-        assert member.weights is not None
-        name = f"found, {one.forecast.size}"
-        found.append(row(name, member.architecture, member.weights, data))
+        assert member.weights is not None and member.accuracy is not None
+        name, spent = f"found, {one.forecast.size}", seconds[member.number]
+        earned = reward.scalar(member.accuracy, member.macs)
+        found.append(
+            row(name, member.architecture, member.weights, data) | {"reward": earned, "seconds": spent}
+        )
         if one.forecast.size == "phi 0":
             printer.message("training MobileNetV2 of the same cost ...")
             other = mobilenet(member.architecture)
-            weights = trained(other, data, settings, report.grow.epochs, artifacts)
-            found.append(row("mobilenet_v2 scaled", other, weights, data))
+            measured = trained(other, data, settings, report.grow.epochs, artifacts)
+            weights = artifacts.get_bytes(str(measured.weights))
+            earned = reward.scalar(measured.accuracy, cost(other).macs)
+            told = {"reward": earned, "seconds": measured.seconds}
+            found.append(row("mobilenet_v2 scaled", other, weights, data) | told)
     return found
 
 
 def trained(
     network: Architecture, data: DataSettings, settings: Settings, epochs: int, artifacts: ArtifactStore
-) -> bytes:
-    """Returns the weights of a network after the family's training."""
+) -> Measurement:
+    """Returns what the family's training makes of a network; its weights lie among the artifacts."""
     task = Task(
         key=f"demo {network.digest}",
         architecture=network.to_json(),
@@ -103,8 +112,7 @@ def trained(
         seed=settings.search.seed,
         checkpoints=artifacts.url,
     )
-    measured = TrainingEvaluator().evaluate(task, lambda progress: True)
-    return artifacts.get_bytes(str(measured.weights))
+    return TrainingEvaluator().evaluate(task, lambda progress: True)
 
 
 def row(name: str, network: Architecture, weights: bytes, data: DataSettings) -> dict[str, object]:

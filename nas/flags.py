@@ -80,35 +80,47 @@ FLAGS: tuple[Flag, ...] = (
     ),
 )
 
-_PLACES = tuple(flag for flag in FLAGS if flag.group == "Where")
+# Where a study is kept: every command that opens a ledger takes them.
+PLACES: tuple[Flag, ...] = tuple(flag for flag in FLAGS if flag.name in ("storage", "artifacts"))
+_WHERE = tuple(flag for flag in FLAGS if flag.group == "Where")
 
+_DIVISOR = Flag(
+    "divisor", "fit.divisor", "N", "Scaled channels are multiples of it; 8, or less for few channels.", "How"
+)
 # Of `nas fit` and `nas grow`; their variables are the long ones, as NAS_FIT_BUDGET.
 FIT_FLAGS: tuple[Flag, ...] = (
     Flag("method", "fit.method", "NAME", "surface, or grid as in the EfficientNet paper", "How"),
     Flag("epochs", "fit.epochs", "N", "Passes over the data for each network.", "How"),
     Flag("seeds", "fit.seeds", "N", "Trainings of each network: they show the noise.", "How"),
     Flag("largest", "fit.largest", "FACTOR", "Greatest multiple of the baseline's MACs.", "How"),
-    Flag("divisor", "fit.divisor", "N", "Scaled channels are multiples of it.", "How"),
+    _DIVISOR,
     Flag("batch", "fit.batch", "N", "Networks chosen together once a first fit is there.", "How"),
     Flag("region", "fit.region", "SHARE", "Stop when at most this share of all rules is left.", "Budget"),
     Flag("budget", "fit.budget", "N", "Trainings in all.", "Budget"),
     Flag("hours", "fit.hours", "H", "Wall-clock hours of all sessions together.", "Budget"),
     Flag("device-hours", "fit.device_hours", "H", "Hours summed over workers.", "Budget"),
-    *_PLACES,
+    *_WHERE,
 )
 GROW_FLAGS: tuple[Flag, ...] = (
     Flag(
         "rule", "grow.rule", "NAMES", "compound (the fitted one), width, depth, dWr, efficientnet ...", "How"
     ),
-    Flag("phi", "grow.phi", "LIST", "Sizes as doublings of the baseline's cost, such as 0,1,2.", "How"),
+    Flag(
+        "phi",
+        "grow.phi",
+        "LIST",
+        "Sizes in steps of the rule (doublings of the cost for the fitted one), such as 0,1,2.",
+        "How",
+    ),
     Flag("macs", "grow.macs", "LIST", "Sizes by multiply-adds, such as 50M,100M.", "How"),
     Flag("params", "grow.params", "LIST", "Sizes by parameters.", "How"),
+    _DIVISOR,
     Flag("epochs", "grow.epochs", "N", "Passes over the data for each member.", "How"),
     Flag("seeds", "grow.seeds", "N", "Trainings of each member.", "How"),
     Flag("processes", "grow.processes", "N", "That train each member together, as Ray Train's DDP.", "How"),
     Flag("dropout-step", "grow.dropout_step", "RATE", "Added with each doubling of the cost.", "How"),
     Flag("drop-path-step", "grow.drop_path_step", "RATE", "Added with each doubling of the cost.", "How"),
-    *_PLACES,
+    *_WHERE,
 )
 # Of a network that is no study's: what a search would have said. `--study` names the study that is made of it.
 NETWORK_FLAGS: tuple[Flag, ...] = tuple(

@@ -30,6 +30,7 @@ class Task:
     seed: int
     checkpoints: str | None = None  # fsspec URL of the artifact store; None keeps no checkpoints
     time_limit_s: float | None = None
+    stall_s: float | None = None  # without a finished epoch, after which the worker is taken for lost
     micro_batch: int | None = (
         None  # images taken together from the start, where more have not fitted into memory
     )

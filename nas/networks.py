@@ -27,6 +27,7 @@ from search_space import (
     reference_names,
 )
 from search_space.drawing.wording import operator_words, shape_words, stage_details, stage_words
+from search_space.identity import same_network
 
 View = dict[str, Any]
 
@@ -87,11 +88,37 @@ def network_views(
     ]
 
 
-def compared(views: Sequence[View]) -> list[View]:
-    """Returns networks with their parameters and MACs as multiples of the first one's."""
+def compared(views: Sequence[View], architectures: Sequence[Architecture]) -> list[View]:
+    """Returns networks with their parameters and MACs as multiples of the first one's.
+
+    `same_network_as` has the names of the others among them that are the same network.
+    """
     first = views[0]
-    ratios = [{f"{key}_ratio": _ratio(view[key], first[key]) for key in ("params", "macs")} for view in views]
-    return [view | ratio for view, ratio in zip(views, ratios, strict=True)]
+    rows = []
+    for place, view in enumerate(views):
+        same = [
+            other["name"]
+            for number, other in enumerate(views)
+            if number != place and _same(architectures[place], architectures[number])
+        ]
+        ratios = {f"{key}_ratio": _ratio(view[key], first[key]) for key in ("params", "macs")}
+        rows.append(view | ratios | {"same_network_as": same})
+    return rows
+
+
+def same_references(architecture: Architecture) -> list[str]:
+    """Returns the reference networks that are the same network as this, whatever they are called.
+
+    Example:
+        >>> same_references(reference("stochastic_depth_resnet152_imagenet"))
+        ['resnet152', 'stochastic_depth_resnet152_imagenet']
+    """
+    return [name for name in reference_names() if _same(architecture, reference(name))]
+
+
+def _same(first: Architecture, second: Architecture) -> bool:
+    """Returns whether two are one network; networks of other costs, nearly all, are told apart without their graphs."""
+    return cost(first) == cost(second) and same_network(first, second)
 
 
 def published_view(name: str) -> View:

@@ -39,6 +39,8 @@ WINDOW_FLOOR = 0.5
 
 COSTS: tuple[str, ...] = ("macs", "params", "peak_memory_bytes", "latency_ms")
 
+MAX_LATENCY_MS = 60_000.0  # a minute for one pass: whoever asks for more has thought of another cost
+
 _SUFFIXES: dict[str, float] = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
 _QUANTITY = re.compile(r"(\d[\d_]*(?:\.\d+)?|\.\d+)\s*([KMGB]?)", re.IGNORECASE)
 
@@ -78,6 +80,11 @@ class Reward:
         if not (math.isfinite(self.target) and self.target > 0):
             raise RewardError(
                 f"the target must be a positive number of {self.cost}, got {self.target}; try 5M"
+            )
+        if self.cost == "latency_ms" and self.target > MAX_LATENCY_MS:
+            raise RewardError(
+                f"a target of latency is in milliseconds, at most {MAX_LATENCY_MS:g}, got {self.target:g};"
+                " write for example 2.5, or take --cost macs"
             )
         if not (math.isfinite(self.weight) and self.weight <= 0):
             raise RewardError(f"the weight `w` must be zero or negative, got {self.w}; MnasNet's is -0.07")

@@ -178,6 +178,9 @@ class SearchSettings(_Table):
     time_limit_s: float | None = Field(
         None, gt=0.0, description="seconds after which one training is given up"
     )
+    stall_s: float = Field(
+        3600.0, gt=0.0, description="seconds without a finished epoch after which a worker is taken for lost"
+    )
     study: str | None = Field(
         None, description="name under which all is kept; left out: made from space, data and seed"
     )
@@ -218,7 +221,12 @@ class FitSettings(_Table):
     device_hours: float | None = Field(None, gt=0.0, description="hours summed over workers")
     epochs: int | None = Field(None, ge=1, le=10_000, description="of each training; left out: the search's")
     largest: float = Field(8.0, gt=1.0, le=1_000.0, description="greatest multiple of the baseline's MACs")
-    divisor: int = Field(8, ge=1, le=256, description="scaled channels are multiples of it")
+    divisor: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="scaled channels are multiples of it; left out: 8, less for few channels",
+    )
     batch: int = Field(4, ge=1, description="networks chosen together once a first fit is there")
     region: float = Field(
         0.05, ge=0.0, lt=1.0, description="stop when at most this share of all rules is left possible"
@@ -231,7 +239,10 @@ class GrowSettings(_Table):
     rule: Names = Field(
         ("compound",), description="compound is the fitted one; or efficientnet, width, dWr, ..."
     )
-    phi: Phis = Field((), description="doublings of the baseline's cost; without any size 0, 1 and 2")
+    phi: Phis = Field(
+        (),
+        description="steps of the rule, doublings of the cost for the fitted one; without any size 0, 1 and 2",
+    )
     macs: Quantities = Field((), description="sizes by their multiply-adds, such as 50M")
     params: Quantities = Field((), description="sizes by their parameters")
     epochs: int | None = Field(

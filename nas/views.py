@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nas.reward import Reward
+from nas.reward import COSTS, Reward
 from nas.settings import SearchSettings
 from nas.stages.budget import num_paid
 from nas.stages.names import CONTROL, FINALISTS, FIT, GRID, GROW, SWEEP
@@ -68,11 +68,11 @@ def trial_view(
     Args:
         trial: the record.
         reward: under which its reward is computed from the stored accuracy and cost; None takes the stored
-        objective.
+            objective. Where it counts a latency or the memory, that is shown too, under its name.
         numbers: trial numbers by id, for `reused_from`; a trial of another study is shown by `id:`.
     """
     source = trial.reused_from
-    return {
+    view = {
         "number": trial.number,
         "state": _WORDS[trial.state],
         "digest": trial.digest,
@@ -86,6 +86,7 @@ def trial_view(
         "error": _error(trial),
         "reused_from": None if source is None else (numbers or {}).get(source, f"id:{source}"),
     }
+    return view if reward is None or reward.cost in view else view | {reward.cost: _cost(trial, reward)}
 
 
 def trial_views(trials: Sequence[TrialRecord], reward: Reward | None) -> list[View]:
@@ -93,6 +94,13 @@ def trial_views(trials: Sequence[TrialRecord], reward: Reward | None) -> list[Vi
     numbers = {trial.id: trial.number for trial in trials}
     ordered = sorted(trials, key=lambda trial: trial.number)
     return [trial_view(trial, reward, numbers=numbers) for trial in ordered]
+
+
+def with_cost(columns: Sequence[str], rows: Sequence[View]) -> tuple[str, ...]:
+    """Returns the columns of a table of trials, with the cost that the reward counts where it is no usual one."""
+    extra = [name for name in COSTS if rows and name in rows[0] and name not in columns]
+    place = list(columns).index("params") + 1
+    return (*columns[:place], *extra, *columns[place:])
 
 
 def is_minimized(study: StudyRecord) -> bool:

@@ -107,6 +107,10 @@ class ArtifactStore:
         """Returns whether something is stored under `sha256`; not whether it is sound."""
         return self._files().read(_object(sha256), 0) is not None
 
+    def digests(self) -> frozenset[str]:
+        """Returns what is stored, by its sha256; not whether it is sound."""
+        return frozenset(name for name in self._files().names("objects") if _SHA256.fullmatch(name))
+
     def delete(self, sha256: str) -> None:
         """Removes the artifact; nothing happens when it is absent."""
         self._files().remove(_object(sha256))

@@ -1,10 +1,10 @@
-"""The file check of the ledger: proves, by reading the database alone, that its invariants hold.
+"""The file check of the ledger: proves, by reading the database and the files it names, that its invariants hold.
 
 I1  no acknowledged result is lost: every finished trial has its result, and the studies' counters agree
 I2  at most one accepted result a trial, by its last attempt; numbers are dense
 I3  no trial is held without a live lease
-I4  every complete trial has one finite value per objective
-I5  what a study has spent is the sum over its attempts
+I4  every complete trial has one finite value per objective, and the artifacts that rows name are there, with their hash
+I5  what a study has spent is the sum over its attempts, and no more than its budget and what was in flight
 I6  no measurement was paid for twice
 I7  the database's own integrity and all foreign keys hold
 I8  no stored text holds a secret of the storage's URL
@@ -13,27 +13,46 @@ I8  no stored text holds a secret of the storage's URL
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from runs.address import secrets
+from runs.artifact_errors import ArtifactCorrupt, ArtifactMissing
+from runs.artifacts import ArtifactStore
+from runs.database import Database, Mode
 from runs.records import Violation
-from runs.schema import COUNTERS, attempt, metadata, result, study, trial, utc_now
+from runs.schema import COUNTERS, artifact, attempt, evaluation, metadata, result, run, study, trial, utc_now
 from runs.states import TrialState
 from runs.text import load
 
 _UNFINISHED = (TrialState.QUEUED, TrialState.LEASED, TrialState.RUNNING)
 _HELD = (TrialState.LEASED, TrialState.RUNNING)
+_READING_S = (
+    60.0  # a driver reads what all have spent at every heartbeat, a few seconds; its database may be away
+)
 
 
-def violations(connection: Connection, *, grace_s: float, secrets: Sequence[str]) -> list[Violation]:
+def violations(
+    database: Database, artifacts: ArtifactStore, *, grace_s: float, is_deep: bool
+) -> list[Violation]:
     """Returns every broken invariant; an empty list is the proof that none is.
 
     Args:
+        artifacts: where what the rows name should lie.
         grace_s: how long after its lease's end a trial may wait for somebody to take it over.
-        secrets: texts that must not be stored.
+        is_deep: whether to read the artifacts too and compare their hashes, not only whether they are there.
     """
+    found = database.read(
+        lambda connection: _of_rows(connection, grace_s, secrets(database.url)), Mode.SNAPSHOT
+    )
+    # A file is written before the row that names it, so files are looked for after the rows were read.
+    return [*found, *_files(database.read(_named, Mode.SNAPSHOT), artifacts, is_deep)]
+
+
+def _of_rows(connection: Connection, grace_s: float, hidden: Sequence[str]) -> list[Violation]:
     checks: tuple[Callable[[], Iterator[Violation]], ...] = (
         lambda: _integrity(connection),
         lambda: _results(connection),
@@ -43,8 +62,9 @@ def violations(connection: Connection, *, grace_s: float, secrets: Sequence[str]
         lambda: _leases(connection, grace_s),
         lambda: _objectives(connection),
         lambda: _spending(connection),
+        lambda: _budgets(connection),
         lambda: _repeats(connection),
-        lambda: _secrets(connection, secrets),
+        lambda: _secrets(connection, hidden),
     )
     return [violation for check in checks for violation in check()]
 
@@ -181,6 +201,71 @@ def _spending(connection: Connection) -> Iterator[Violation]:
             yield Violation("I5", f"study {row.id}", message)
 
 
+def _budgets(connection: Connection) -> Iterator[Violation]:
+    """What was begun against the limits that the study's runs were given; the highest counts, as they may change."""
+    limits: dict[int, list[Mapping[str, float | None]]] = {}
+    for study_id, settings in connection.execute(sa.select(run.c.study_id, run.c.settings)):
+        limits.setdefault(study_id, []).append(load(settings).get("budget") or {})
+    for row in connection.execute(sa.select(study).where(study.c.id.in_(limits))):
+        of_study = limits[row.id]
+        num_paid = row.num_trials - row.num_infeasible - row.num_cancelled - row.num_reused
+        most = _highest(of_study, "trials")
+        if most is not None and num_paid > most:
+            yield Violation("I5", f"study {row.id}", f"has {num_paid} paid trials, its budget is {most:g}")
+        hours = _highest(of_study, "device_hours")
+        if hours is not None and (late := _begun_late(connection, row.id, hours * 3600)):
+            message = f"began {late} attempts after its {hours:g} device-hours were used"
+            yield Violation("I5", f"study {row.id}", message)
+
+
+def _highest(limits: Sequence[Mapping[str, float | None]], name: str) -> float | None:
+    """Returns the highest limit of this name; None where a run had none."""
+    known = [limit.get(name) for limit in limits]
+    return None if None in known else max(one for one in known if one is not None)
+
+
+def _begun_late(connection: Connection, study_id: int, limit_s: float) -> int:
+    """Returns how many attempts that cost something were not yet in flight when others had used up the limit."""
+    rows = connection.execute(
+        sa.select(attempt.c.started, attempt.c.ended, attempt.c.seconds)
+        .join_from(attempt, trial)
+        .where(trial.c.study_id == study_id, attempt.c.ended.is_not(None), attempt.c.seconds > 0)
+        .order_by(attempt.c.ended)
+    ).all()
+    used = accumulate(row.seconds for row in rows)
+    used_up_at = next(
+        (row.ended for row, sum_s in zip(rows, used, strict=True) if sum_s >= limit_s), math.inf
+    )
+    return sum(row.started > used_up_at + _READING_S for row in rows)
+
+
+def _named(connection: Connection) -> dict[str, str]:
+    """Returns the artifacts that rows name, each with one row that does."""
+    named: dict[str, str] = {}
+    for digest, key in (
+        (evaluation.c.weights, evaluation.c.hash),
+        (artifact.c.sha256, artifact.c.id),
+        (result.c.weights, result.c.trial_id),
+    ):
+        what = "trial" if key.table is result else key.table.name
+        for sha256, subject in connection.execute(sa.select(digest, key).where(digest.is_not(None))):
+            named[sha256] = f"{what} {subject}"
+    return named
+
+
+def _files(named: Mapping[str, str], artifacts: ArtifactStore, is_deep: bool) -> Iterator[Violation]:
+    present = artifacts.digests() if named else frozenset()
+    for sha256, subject in named.items():
+        if sha256 not in present:
+            message = f"names artifact {sha256}, which is not in {artifacts}; name the right store, or copy it there"
+            yield Violation("I4", subject, message)
+        elif is_deep:
+            try:
+                artifacts.get_bytes(sha256)
+            except (ArtifactCorrupt, ArtifactMissing) as error:
+                yield Violation("I4", subject, str(error))
+
+
 def _repeats(connection: Connection) -> Iterator[Violation]:
     rows = connection.execute(
         sa.select(
@@ -199,8 +284,8 @@ def _repeats(connection: Connection) -> Iterator[Violation]:
         yield Violation("I6", f"trial {row.first}", f"was measured {row.count} times under one key")
 
 
-def _secrets(connection: Connection, secrets: Sequence[str]) -> Iterator[Violation]:
-    for secret in secrets:
+def _secrets(connection: Connection, hidden: Sequence[str]) -> Iterator[Violation]:
+    for secret in hidden:
         for table in metadata.sorted_tables:
             columns = [column for column in table.c if isinstance(column.type, sa.Text)]
             has_secret = sa.or_(*(column.contains(secret, autoescape=True) for column in columns))

@@ -124,7 +124,7 @@ def take(connection: Connection, study_id: int, attempt_id: uuid.UUID, tenant: T
             return None  # the usual case: nothing is written
     locked = studies.touch(connection, study_id)
     for row in connection.execute(_HELD_BY_OTHERS.with_for_update(skip_locked=True), parameters).all():
-        if _is_gone(row, tenant) and _evict(connection, locked, row):
+        if _is_gone(row, tenant) and _evict(connection, locked, row, tenant.lease_s):
             return _seize(connection, locked, row, attempt_id, tenant)
     queued = connection.execute(_QUEUED.with_for_update(skip_locked=True), parameters).first()
     return None if queued is None else _seize(connection, locked, queued, attempt_id, tenant)
@@ -238,16 +238,24 @@ def _seize(
     return claim
 
 
-def _evict(connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tuple[Any, ...]]) -> bool:
-    """Ends the attempt of an owner that is gone; returns whether the trial may be tried again."""
-    current = connection.execute(
-        sa.select(attempt.c.id).where(attempt.c.trial_id == row.id, attempt.c.fence == row.fence)
-    ).scalar_one()
+def _evict(
+    connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tuple[Any, ...]], lease_s: float
+) -> bool:
+    """Ends the attempt of an owner that is gone; returns whether the trial may be tried again.
+
+    An attempt that ran is charged from its start to the last renewal of its lease, up to which its owner was alive: so
+    what kills an owner before it has told of an epoch is not free. Both times are the database's.
+    """
+    current, started = connection.execute(
+        sa.select(attempt.c.id, attempt.c.started).where(
+            attempt.c.trial_id == row.id, attempt.c.fence == row.fence
+        )
+    ).one()
     lost = FailureClass.LOST_LEASE
     claim = _claim(row, row.fence, current, 0.0)
-    seconds = attempts.end_all(
-        connection, [Outcome(claim, TrialState.FAILED, failure_class=lost, message="its owner is gone")]
-    )
+    ran_s = max(0.0, row.lease_until - lease_s - started) if row.state == TrialState.RUNNING else 0.0
+    ended = Outcome(claim, TrialState.FAILED, seconds=ran_s, failure_class=lost, message="its owner is gone")
+    seconds = attempts.end_all(connection, [ended])
     if attempts.num_failures(connection, row.id, lost) < MAX_ATTEMPTS[lost]:
         studies.touch(connection, row.study_id, seconds=seconds)
         return True

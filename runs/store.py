@@ -17,7 +17,7 @@ from runs.address import artifacts_url, parse, prepare_file, safe_text, secrets
 from runs.artifacts import ArtifactStore
 from runs.check import violations
 from runs.claims import Tenant, Watch
-from runs.database import HOST_CLOCK, Clock, Database, Mode
+from runs.database import HOST_CLOCK, Clock, Database
 from runs.drafts import Holdings
 from runs.errors import BadRecord
 from runs.metrics import INTERMEDIATE, curves, of_trial
@@ -350,16 +350,14 @@ class Store(StageVerbs):
 
     # The Optuna view's, and the check
 
-    def check(self, *, grace_s: float = LEASE_S) -> list[Violation]:
+    def check(self, *, grace_s: float = LEASE_S, is_deep: bool = False) -> list[Violation]:
         """Returns every broken invariant of `runs.check`; an empty list is the proof that all hold.
 
         Args:
             grace_s: how long after its lease's end a trial may wait for somebody to take it over.
+            is_deep: whether every artifact that a row names is read and hashed, not only looked for.
         """
-        hidden = secrets(self.database.url)
-        return self.database.read(
-            lambda connection: violations(connection, grace_s=grace_s, secrets=hidden), Mode.SNAPSHOT
-        )
+        return violations(self.database, self.artifacts, grace_s=grace_s, is_deep=is_deep)
 
     def insert_trial(self, study_id: int, template: Template) -> Claim:
         """Adds a trial in whatever state the template has it; holds it if it is unfinished and not queued."""

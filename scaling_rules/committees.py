@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
 
@@ -23,6 +23,7 @@ from scaling_rules.frontier import pareto
 
 Mean = Literal["geometric", "arithmetic"]
 NUM_THRESHOLDS = 24  # quantiles of the first network's confidence that are tried
+NEAR = 1.05  # of committees whose costs differ by less, the most accurate is shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +34,13 @@ class Voter:
         name: for people.
         cost: of one prediction, in any unit, greater than 0.
         probabilities: per example and class, at least 0 and adding up to 1: [examples, classes].
+        joins: whether committees are made of it; else it only stands beside them, as one of many or of large ones may.
     """
 
     name: str
     cost: float
     probabilities: Array
+    joins: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Committee:
         cost: mean of one prediction, on the examples that nothing was chosen on.
         accuracy: on them, in [0, 1].
         low, high: Wilson's 95 % interval of the accuracy.
+        beaten: whether another in the same list costs no more and is no less accurate on those examples, one of them
+            truly; what was best where it was chosen may be beaten there.
     """
 
     kind: str
@@ -62,6 +67,7 @@ class Committee:
     accuracy: float
     low: float
     high: float
+    beaten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +91,15 @@ def committee_frontier(
     means: Sequence[Mean] = ("geometric", "arithmetic"),
     most: int = 3,
 ) -> tuple[Committee, ...]:
-    """Returns the committees that none beats in cost and accuracy, the cheapest first.
+    """Returns every single network, and the committees that none beats where they are chosen, the cheapest first.
+
+    Of committees that cost nearly the same, as those of neighbouring thresholds, one is returned.
 
     Args:
         voters: trained networks; copies with other seeds are voters of their own.
         labels: the true class of every example: [examples].
         chosen_on: which examples the frontier and the thresholds are chosen on, true or false: [examples]; costs
-            and accuracies are reported on the others, so the frontier may cross itself there a little.
+            and accuracies are reported on the others, where one that was chosen may be beaten.
         kinds: of committee to consider.
         means: of predictions to consider.
         most: the greatest number of networks in one, at least 1.
@@ -108,9 +116,26 @@ def committee_frontier(
         )
     outcomes = [item for item in _outcomes(voters, truth, chosen, means, most) if item.kind in kinds]
     table = [[item.costs[chosen].mean(), -item.right[chosen].mean()] for item in outcomes]
-    best = [item for item, kept in zip(outcomes, pareto(table), strict=True) if kept]
-    found = [_measured(item, ~chosen) for item in best]
-    return tuple(sorted(found, key=lambda item: (item.cost, -item.accuracy)))
+    best = [
+        item for item, kept in zip(outcomes, pareto(table), strict=True) if kept and item.kind != "single"
+    ]
+    singles = [item for item in outcomes if item.kind == "single"]
+    found = [_measured(item, ~chosen) for item in [*singles, *_thinned(best, chosen)]]
+    unbeaten: Flags | list[bool] = pareto([[item.cost, -item.accuracy] for item in found]) if found else []
+    told = [replace(item, beaten=not kept) for item, kept in zip(found, unbeaten, strict=True)]
+    return tuple(sorted(told, key=lambda item: (item.cost, -item.accuracy)))
+
+
+def _thinned(frontier: Sequence[_Outcome], chosen: Flags) -> list[_Outcome]:
+    """Returns a frontier without those whose cost is nearly that of a more accurate one."""
+    kept: list[_Outcome] = []
+    least = math.inf
+    for item in sorted(frontier, key=lambda item: -float(item.costs[chosen].mean())):
+        cost = float(item.costs[chosen].mean())
+        if cost * NEAR <= least:
+            kept.append(item)
+            least = cost
+    return kept
 
 
 def _outcomes(
@@ -118,8 +143,9 @@ def _outcomes(
 ) -> Iterator[_Outcome]:
     """Yields every committee: singles, ensembles, and cascades by rising cost."""
     ordered = sorted(voters, key=lambda voter: voter.cost)
+    joining = [voter for voter in ordered if voter.joins]
     for size in range(1, most + 1):
-        for group in itertools.combinations(ordered, size):
+        for group in itertools.combinations(ordered if size == 1 else joining, size):
             for mean in means if size > 1 else means[:1]:
                 yield from _of_group(group, labels, chosen, mean)
 

@@ -41,6 +41,9 @@ class ScalingRule(Protocol):
 
     def multipliers(self, *, phi: float | None = None, cost: float | None = None) -> Multipliers: ...
 
+    def promised_cost(self, phi: float) -> float | None:
+        """Returns the multiple of the baseline's cost that phi stands for; None where it stands for a size itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class PowerRule:
@@ -96,6 +99,10 @@ class PowerRule:
         """
         power = _phi(phi, cost, self.cost_base)
         return Multipliers(depth=self.alpha**power, width=self.beta**power, resolution=self.gamma**power)
+
+    def promised_cost(self, phi: float) -> float:
+        """Returns the multiple of the baseline's cost at phi, which rounding may miss."""
+        return float(self.cost_base**phi)
 
     @property
     def equation(self) -> str:
@@ -177,6 +184,9 @@ class TableRule:
         logs = np.log([[row.depth, row.width, row.resolution] for row in self.rows])
         depth, width, resolution = (float(np.exp(np.interp(at, scale, column))) for column in logs.T)
         return Multipliers(depth=depth, width=width, resolution=resolution)
+
+    def promised_cost(self, phi: float) -> None:
+        """Returns None: a row is a size that somebody chose, whatever it costs."""
 
     @property
     def equation(self) -> str:

@@ -20,7 +20,7 @@ settings.load_profile("suite")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What a user may ask of the fault tests."""
     parser.addoption("--long-faults", action="store_true", help="also run what is marked long_faults")
-    parser.addoption("--soak-seconds", type=float, default=30.0, help="how long the soak goes on")
+    parser.addoption("--soak-seconds", type=float, default=60.0, help="how long the soak goes on")
     parser.addoption("--soak-seed", type=int, default=0, help="of the soak; a failing one is printed")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -132,6 +133,22 @@ def comparisons(fit: RuleFit) -> go.Figure:
     return drawn
 
 
+def _interval(known: Sequence[Member]) -> dict[str, Any]:
+    """Returns the forecasts' intervals as bars to both sides."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [
+            (one.high or 0.0) - (one.predicted or 0.0) if one.high is not None else 0.0 for one in known
+        ],
+        "arrayminus": [
+            (one.predicted or 0.0) - (one.low or 0.0) if one.low is not None else 0.0 for one in known
+        ],
+        "thickness": 1,
+        "color": RED,
+    }
+
+
 def predicted_against_observed(pairs: Sequence[Compared], family: Sequence[Member]) -> go.Figure:
     """Returns fitted points and family members, predicted and observed; the line is where both agree."""
     traces = [
@@ -154,6 +171,7 @@ def predicted_against_observed(pairs: Sequence[Compared], family: Sequence[Membe
                 text=[one.name for one in known],
                 mode="markers",
                 marker={"color": RED, "size": 12, "symbol": "diamond"},
+                error_x=_interval(known),
                 name="family, not fitted to",
                 hovertemplate="%{text}<br>predicted %{x:.4f}, observed %{y:.4f}<extra></extra>",
             )
@@ -248,12 +266,13 @@ def family_curve(members: Sequence[Member], committees: Sequence[Committee] = ()
                 hoverinfo="skip",
             ),
         ]
-    if committees:
+    best = [one for one in committees if not one.beaten]
+    if best:
         traces.append(
             go.Scatter(
-                x=[one.cost for one in committees],
-                y=[one.accuracy for one in committees],
-                text=[f"{one.kind}: {' + '.join(one.names)}" for one in committees],
+                x=[one.cost for one in best],
+                y=[one.accuracy for one in best],
+                text=[f"{one.kind}: {' + '.join(one.names)}" for one in best],
                 mode="lines+markers",
                 line={"color": PURPLE, "dash": "dot", "shape": "hv"},
                 marker={"color": PURPLE, "symbol": "hexagon", "size": 9},

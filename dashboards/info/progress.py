@@ -63,15 +63,20 @@ class Use:
 
 
 def uses(head: Head, sessions: Sequence[RunRecord], *, now: float, num_unfinished: int = 0) -> list[Use]:
-    """Returns what is used of each kind of budget, as `nas status` counts it."""
+    """Returns what is used of each kind of budget, as `nas status` counts it.
+
+    Limits are those that the study's last session was given; an arm's differ from those in the search's settings.
+    """
     search = head.settings.get("search")
     search = search if isinstance(search, Mapping) else {}
+    given = [one.settings["budget"] for one in sessions if isinstance(one.settings.get("budget"), Mapping)]
+    limits = given[-1] if given else {**search, "trials": _limit(search)}
     paid = num_unfinished - head.num_reused
     paid += sum(head.counts[one] for one in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED))
     return [
-        Use("trials", paid, _limit(search)),
-        Use("hours", hours(sessions, now), search.get("hours"), "h"),
-        Use("device-hours", head.device_seconds / 3600, search.get("device_hours"), "h"),
+        Use("trials", paid, limits.get("trials")),
+        Use("hours", hours(sessions, now), limits.get("hours"), "h"),
+        Use("device-hours", head.device_seconds / 3600, limits.get("device_hours"), "h"),
     ]
 
 

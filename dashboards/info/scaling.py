@@ -18,10 +18,9 @@ from scaling_rules.surface import logs_at, plausibility, triangle
 
 RULE, LAW = "rule", "law"  # kinds of stored fits
 ARMS = ("fit", "grid", "sweep", "grow")  # names of the arms, after the study's and a dot
-ANCHOR = "phi 0"  # the baseline among the family's members
 DIMENSIONS = ("depth", "width", "resolution")
 TRIANGLE_STEPS = 28
-_LEAST = 1e-3  # a lack of accuracy below which a ratio would say nothing
+MAX_VOTERS = 12  # of which committees are made: the cheapest
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +154,13 @@ class Member:
     digest: str
     weights: tuple[bool, ...]
     predicted: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def is_inside(self) -> bool | None:
+        """Returns whether the mean accuracy lies in the forecast's interval; None without one."""
+        return None if self.low is None or self.high is None else self.low <= self.mean <= self.high
 
     @property
     def name(self) -> str:
@@ -167,13 +173,8 @@ class Member:
         return fmean(self.accuracies)
 
 
-def members(trials: Sequence[TrialRecord], fit: RuleFit | None) -> list[Member]:
-    """Returns the trained members of a family, the cheapest first.
-
-    Args:
-        trials: of the family's study.
-        fit: what the sizes were predicted with; None leaves predictions out.
-    """
+def members(trials: Sequence[TrialRecord]) -> list[Member]:
+    """Returns the trained members of a family, the cheapest first, with what was forecast before they were trained."""
     groups: dict[tuple[str, str], list[TrialRecord]] = {}
     for trial in _complete(trials):
         if "size" in trial.choices:
@@ -182,7 +183,7 @@ def members(trials: Sequence[TrialRecord], fit: RuleFit | None) -> list[Member]:
             )
     found = [_member(rule, size, group) for (rule, size), group in groups.items()]
     found.sort(key=lambda one: (one.macs, one.name))
-    return _predicted(found, fit)
+    return found
 
 
 def _member(rule: str, size: str, group: Sequence[TrialRecord]) -> Member:
@@ -198,51 +199,12 @@ def _member(rule: str, size: str, group: Sequence[TrialRecord]) -> Member:
         (depth, width, resolution),
         first.digest or "",
         tuple(one.weights is not None for one in group),
+        *(_forecast(first.choices.get(name)) for name in ("expected", "expected_low", "expected_high")),
     )
 
 
-def _predicted(found: list[Member], fit: RuleFit | None) -> list[Member]:
-    """Returns the members with predictions: what a network lacks to full accuracy shrinks as the baseline's did.
-
-    Nominal factors stand for those that rounding built, so this is a little off the forecast that `nas grow` prints.
-    """
-    anchors = [one for one in found if one.size == ANCHOR]
-    if fit is None or fit.method != "surface" or not anchors:
-        return found
-    short = max(1.0 - fit.predict(1.0, 1.0, 1.0), _LEAST)
-    factor = max(1.0 - fmean(anchors[0].accuracies), _LEAST) / short
-    return [
-        Member(*_fields(one), predicted=1.0 - factor * max(1.0 - fit.predict(*one.factors), _LEAST))
-        if one.size != ANCHOR
-        else one
-        for one in found
-    ]
-
-
-def _fields(
-    one: Member,
-) -> tuple[
-    str,
-    str,
-    tuple[int, ...],
-    tuple[float, ...],
-    float,
-    float,
-    tuple[float, float, float],
-    str,
-    tuple[bool, ...],
-]:
-    return (
-        one.rule,
-        one.size,
-        one.numbers,
-        one.accuracies,
-        one.macs,
-        one.params,
-        one.factors,
-        one.digest,
-        one.weights,
-    )
+def _forecast(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,11 +218,18 @@ class Votes:
 
 
 def committee(votes: Sequence[Votes]) -> tuple[Committee, ...]:
-    """Returns the ensembles and cascades that none beats in accuracy and MACs; chosen on half of the images."""
+    """Returns all networks, and what of the cheapest ones' committees none beat on the half of the images that chose.
+
+    Args:
+        votes: the cheapest first.
+    """
     if not votes or len({len(one.labels) for one in votes}) > 1:
         return ()
     labels = votes[0].labels
-    voters = [Voter(one.name, one.macs, one.probabilities.astype(np.float64)) for one in votes]
+    voters = [
+        Voter(one.name, one.macs, one.probabilities.astype(np.float64), joins=index < MAX_VOTERS)
+        for index, one in enumerate(votes)
+    ]
     chosen_on = np.random.default_rng(0).permutation(len(labels)) % 2 == 0
     return committee_frontier(voters, labels, chosen_on=chosen_on)
 

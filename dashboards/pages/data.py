@@ -171,7 +171,7 @@ def _fit(reader: Reader, study_id: int) -> RuleFit | None:
 def _members(reader: Reader, study_id: int) -> list[Member]:
     site = Site(reader)
     grown = family_of(site, study_id).arms.get("grow")
-    return [] if grown is None else members(trials_of(site, grown), _fit(reader, study_id))
+    return [] if grown is None else members(trials_of(site, grown))
 
 
 def _family(reader: Reader, study_id: int) -> Rows:
@@ -185,7 +185,12 @@ def _family(reader: Reader, study_id: int) -> Rows:
             "params": one.params,
         }
         | dict(zip(DIMENSIONS, one.factors, strict=True))
-        | {"predicted": one.predicted, "digest": one.digest}
+        | {
+            "predicted": one.predicted,
+            "predicted_low": one.low,
+            "predicted_high": one.high,
+            "digest": one.digest,
+        }
         for one in _members(reader, study_id)
         for number, accuracy in zip(one.numbers, one.accuracies, strict=True)
     ]

@@ -11,7 +11,7 @@ from dashboards.drawing.scaling import family_curve
 from dashboards.info import scaling as info
 from dashboards.info.words import compact, share
 from dashboards.pages import committees, exports
-from dashboards.pages.scaling import Family, family_of, newest_rule, trials_of
+from dashboards.pages.scaling import Family, family_of, trials_of
 from dashboards.site import Site
 from runs.browsing import Head
 
@@ -22,8 +22,7 @@ def layout(site: Site, study_id: int) -> Component:
     grown = family.arms.get("grow")
     if grown is None:
         return _nothing(family)
-    stored = newest_rule(site, family)
-    members = info.members(trials_of(site, grown), stored.fit if stored else None)
+    members = info.members(trials_of(site, grown))
     if not members:
         done = sum(grown.counts.values())
         return parts.empty(
@@ -76,7 +75,7 @@ def _table(site: Site, grown: Head, members: list[info.Member]) -> Component:
                 compact(one.params),
                 share(one.mean),
                 span,
-                share(one.predicted) if one.predicted is not None else "–",
+                _forecast(one),
                 kept,
                 network,
                 trials,
@@ -95,6 +94,15 @@ def _table(site: Site, grown: Head, members: list[info.Member]) -> Component:
         "Trials",
     )
     return parts.table(header, rows, caption="Members of the family", numeric=(2, 3, 4, 6))
+
+
+def _forecast(one: info.Member) -> str:
+    """Returns what was forecast, its interval, and whether the mean came to lie in it."""
+    if one.predicted is None:
+        return "–"
+    if one.low is None or one.high is None:
+        return share(one.predicted)
+    return f"{share(one.predicted)} ({share(one.low)} to {share(one.high)}, {'inside' if one.is_inside else 'outside'})"
 
 
 def _exports(site: Site, grown: Head, members: list[info.Member]) -> Component:

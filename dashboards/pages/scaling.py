@@ -67,7 +67,7 @@ def layout(site: Site, study_id: int) -> Component:
     body: list[Node] = []
     if stored is not None:
         grown = family.arms.get("grow")
-        members = info.members(trials_of(site, grown), stored.fit) if grown else []
+        members = info.members(trials_of(site, grown)) if grown else []
         body += [
             html.Div(_tiles(stored), className="tiles"),
             _verdict(stored),
@@ -103,7 +103,7 @@ def _committees(site: Site, family: Family, csv: Callable[[str], str]) -> list[N
     found = () if grown is None else committees.committees(site.reader, grown)
     if grown is None or not found:
         return []
-    drawn = drawing.family_curve(info.members(trials_of(site, grown), None), found)
+    drawn = drawing.family_curve(info.members(trials_of(site, grown)), found)
     title = "Committees against single networks"
     return [
         parts.chart("committees", title, drawn, csv=csv("committees"), note=committees.NOTE, height=420),

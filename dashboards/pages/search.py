@@ -172,7 +172,6 @@ def _marked(view: View) -> Patch:
     shown, best = scatter(view.table, view.cost), view.best()
     patch = Patch()
     _mark(patch, view, shown, best[0] if best else None)
-    patch["layout"]["shapes"][0] = drawing.region(view.how, view.cost)[0] if view.how else no_update
     return patch
 
 

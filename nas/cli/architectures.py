@@ -23,9 +23,32 @@ _SPACE = tuple(flag for flag in FLAGS if flag.group == "What" or flag.name in ("
 Name = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="Of the zoo (`nas zoo list`), or architecture.json.")
 ]
-Factor = Annotated[
+Width = Annotated[
     float | None,
-    typer.Option(parser=number, metavar="F", help="As in the EfficientNet paper.", show_default=False),
+    typer.Option(
+        parser=number,
+        metavar="F",
+        show_default=False,
+        help="Multiplies the channels, to the nearest legal width: of EfficientNet's 40, 1.2 makes 48.",
+    ),
+]
+Depth = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="F",
+        show_default=False,
+        help="Multiplies the blocks of each stage, rounded up: of 2, 1.2 makes 3.",
+    ),
+]
+ResolutionFactor = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="F",
+        show_default=False,
+        help="Multiplies the side of the input, in pixels: of 224, 1.5 makes 336.",
+    ),
 ]
 
 
@@ -68,9 +91,9 @@ class Scaling:
 def cost(
     session: Session,
     name: Name,
-    width: Factor = None,
-    depth: Factor = None,
-    resolution_factor: Factor = None,
+    width: Width = None,
+    depth: Depth = None,
+    resolution_factor: ResolutionFactor = None,
     resolution: Annotated[
         int | None, typer.Option(parser=whole, metavar="PIXELS", help="Side of the input.")
     ] = None,
@@ -125,15 +148,18 @@ def load_architecture(text: str) -> tuple[str, Architecture]:
     """Returns the name and the value of a zoo network or of an architecture's JSON file.
 
     Raises:
-        CommandError: where there is neither; UnknownNetwork: where only numbers were published;
-            ArchitectureError: where the file holds something else.
+        CommandError: where there is neither, or the file holds something else; UnknownNetwork: where only numbers
+            were published.
     """
-    from search_space import Architecture, reference, reference_names
+    from search_space import Architecture, ArchitectureError, reference, reference_names
     from search_space.zoo.publications import UNPUBLISHED
 
     path = Path(text)
     if path.is_file():
-        return path.stem, Architecture.from_json(_read(path))
+        try:
+            return path.stem, Architecture.from_json(_read(path))
+        except ArchitectureError as error:
+            raise CommandError(f"{str(path)!r} must hold an architecture: {error}") from None
     if text in reference_names() or text in UNPUBLISHED:
         return text, reference(text)  # which says why there is none
     if path.suffix == ".json" or "/" in text:

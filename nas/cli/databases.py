@@ -31,10 +31,13 @@ def upgrade(
     session.facts(dataclasses.asdict(done))
 
 
-def check(session: Session) -> None:
-    """Prove that the storage holds together; name what does not."""
+def check(
+    session: Session,
+    deep: Annotated[bool, typer.Option("--deep", help="Read all weights and compare their hashes.")] = False,
+) -> None:
+    """Prove that the storage holds together, with the files that it names; name what does not."""
     with session.store() as store:
-        violations = store.check()
+        violations = store.check(is_deep=deep)
         where = store.url_safe
     rows = [dataclasses.asdict(one) for one in violations]
     session.printer.message(f"{len(rows)} violations in {where}" if rows else f"{where} holds together")

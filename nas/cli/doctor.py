@@ -14,6 +14,7 @@ import typer
 
 from nas.cli.exits import CommandError, Exit, report
 from nas.cli.session import Session, verb
+from nas.flags import FLAGS, PLACES
 
 LEAST_FREE_BYTES = 2 * 10**9  # checkpoints and weights of a long search of small networks
 LARGEST_CLOCK_ERROR_S = 5.0
@@ -25,7 +26,7 @@ Check = Callable[[Session], str]
 
 def register(app: typer.Typer) -> None:
     """Adds the command to `app`."""
-    verb(app, "doctor")(doctor)
+    verb(app, "doctor", flags=(*PLACES, *(flag for flag in FLAGS if flag.name == "address")))(doctor)
 
 
 def doctor(session: Session) -> None:
@@ -37,7 +38,17 @@ def doctor(session: Session) -> None:
 
 
 def _findings(session: Session) -> Iterator[dict[str, object]]:
+    """Yields a row a check; what needs a storage is looked at where there is one, so that its want is told once."""
+    has_storage = _has_storage(session)
     for name, check in CHECKS.items():
+        if check in OF_STORAGE and not has_storage:
+            yield {
+                "check": name,
+                "ok": True,
+                "finding": "not looked at: there is no storage to open",
+                "remedy": "",
+            }
+            continue
         try:
             yield {"check": name, "ok": True, "finding": check(session), "remedy": ""}
         except Exception as error:  # every kind of trouble is a finding, and the next check goes on
@@ -73,8 +84,21 @@ def _settings(session: Session) -> str:
     return f"{len(found.origins)} of them are set; `nas config show --origin` tells where"
 
 
+def _has_storage(session: Session) -> bool:
+    try:
+        with session.store():
+            return True
+    except Exception:  # the check of the storage tells what it is
+        return False
+
+
 def _storage(session: Session) -> str:
-    with session.store(create=True) as store:
+    from runs.address import parse
+
+    url = parse(session.configuration().storage)
+    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
+        return f"there is none yet at {url.database}; the first search makes it"
+    with session.store() as store:
         violations = store.check()
         if violations:
             raise CommandError(
@@ -84,7 +108,7 @@ def _storage(session: Session) -> str:
 
 
 def _leases(session: Session) -> str:
-    with session.store(create=True) as store:
+    with session.store() as store:
         held = [one for record in store.studies() for one in store.holders(record.id)]
         over = [one for one in held if one.lease_left_s is not None and one.lease_left_s < 0]
         names = {record.id: record.name for record in store.studies()}
@@ -93,13 +117,13 @@ def _leases(session: Session) -> str:
         first = names[over[0].study_id]
         raise CommandError(
             f"every trial that is held must have a driver, {len(over)} have lost theirs ({lost});"
-            f" `nas resume {first}` takes them over"
+            f" `{session.command('resume', first)}` takes them over"
         )
     return f"{len(held)} trials are held, none has lost its driver"
 
 
 def _artifacts(session: Session) -> str:
-    with session.store(create=True) as store:
+    with session.store() as store:
         digest = store.artifacts.put_bytes(b"nas doctor", kind="test")
         store.artifacts.get_bytes(digest)
         store.artifacts.delete(digest)
@@ -144,7 +168,7 @@ def _folders(session: Session) -> list[Path]:
 
 def _clock(session: Session) -> str:
     """The database's clock counts; ours is shown beside it, and a jump of ours ends no lease."""
-    with session.store(create=True) as store:
+    with session.store() as store:
         before = time.time()
         theirs = store.now()
         error = abs(theirs - (before + time.time()) / 2)
@@ -165,6 +189,7 @@ def _devices(session: Session) -> str:
 
 
 def _ray(session: Session) -> str:
+    from nas.execution import require_answer
     from nas.execution.local_ray import unguarded
 
     address = session.configuration().settings.search.address
@@ -174,7 +199,8 @@ def _ray(session: Session) -> str:
     warning = unguarded("127.0.0.1" if host in ("localhost", "[::1]") else host, os.environ)
     if warning is not None:
         raise CommandError(warning)
-    return f"ray {_version('ray')}, {address}, with a token"
+    require_answer(address)
+    return f"ray {_version('ray')} here, and {address} answers"
 
 
 CHECKS: dict[str, Check] = {
@@ -190,3 +216,4 @@ CHECKS: dict[str, Check] = {
     "devices": _devices,
     "ray": _ray,
 }
+OF_STORAGE = (_leases, _artifacts, _clock)

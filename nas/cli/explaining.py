@@ -30,7 +30,7 @@ def explain(
         str | None, typer.Option("--class", metavar="NAME", help="Instead of the predicted one.")
     ] = None,
     weights: Weights = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier folder of exports.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace earlier explanations.")] = False,
 ) -> None:
     """Show what a network looks at: class activation maps over images, as PNG."""
     from nas.exporting.activation_maps import View
@@ -40,7 +40,7 @@ def explain(
 
     subject = find_subject(session, model, weights=weights)
     network = network_of(subject, data_of(subject, session.printer.message))
-    found = write(network, images, out, View(stage, shown), force=force)
+    found = write(network, images, out, View(stage, shown), force=force, files=subject.files)
     session.rows(
         [asdict(one) for one in found], columns=("file", "predicted", "shown", "probability", "method")
     )

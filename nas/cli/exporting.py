@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +11,8 @@ import typer
 
 from nas.cli.architectures import load_architecture
 from nas.cli.exits import CommandError, Exit
-from nas.cli.session import STORAGE, Session, number, verb
-from nas.flags import FLAGS
+from nas.cli.session import Session, number, verb
+from nas.flags import FLAGS, PLACES
 
 if TYPE_CHECKING:
     from nas.exporting.checking import Check
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from nas.exporting.subjects import Subject
     from nas.settings import DataSettings
 
-SUBJECT = (*STORAGE, *(flag for flag in FLAGS if flag.name in ("artifacts", "data", "resolution", "samples")))
+SUBJECT = (*PLACES, *(flag for flag in FLAGS if flag.name in ("data", "resolution", "samples")))
+COMMITTEE = ("onnx",)
 COLUMNS = ("file", "bytes", "max_abs_difference", "top1_agreement", "accuracy", "accuracy_change")
 
 Weights = Annotated[
@@ -44,13 +47,15 @@ def export(
         ),
     ],
     to: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--to",
             metavar="FORMATS",
-            help="json, python, safetensors, onnx, torch-export, timm, graphml, dot, hf",
+            help="json, python, safetensors, onnx, torch-export, timm, graphml, dot, hf"
+            " [default: json,python,safetensors; a committee: onnx]",
+            show_default=False,
         ),
-    ] = "json,python",
+    ] = None,
     variants: Annotated[
         str, typer.Option("--variants", metavar="WORDS", help="folded, fp16, bf16, int8")
     ] = "",
@@ -72,11 +77,12 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write a network as files, each run without this project and compared before it is kept."""
-    from nas.exporting.packaging import Wanted
+    from nas.exporting.packaging import Wanted, usual_formats
     from nas.exporting.packaging import export as write
 
     what = [name for text in what for name in _members(session, text)]
-    wanted = Wanted(_words("format", to), _words("variant", variants, may_be_none=True), max_drop)
+    formats = COMMITTEE if to is None else _words("format", to)
+    wanted = Wanted(formats, _words("variant", variants, may_be_none=True), max_drop)
     if len(what) > 1:
         folder = out or Path("export") / "committee"
         manifest = _committee(session, what, wanted, folder, (threshold, mean), force=force)
@@ -85,10 +91,14 @@ def export(
     else:
         subject = find_subject(session, what[0], weights=weights)
         folder = out or Path("export") / subject.name
+        wanted = replace(wanted, formats=usual_formats(subject)) if to is None else wanted
         manifest = write(subject, wanted, folder, force=force, watch=session.printer.message)
     rows = manifest_rows(folder, manifest)
-    show_checks(session, rows, columns=COLUMNS if manifest.checks else COLUMNS[:2])
-    session.printer.message(f"kept in {folder}; to check it again: nas verify {folder}")
+    columns = (COLUMNS if manifest.checks else COLUMNS[:2]) + (("note",) if manifest.not_run else ())
+    show_checks(session, rows, columns=columns)
+    session.printer.message(
+        f"kept in {folder}; to check it again: {shlex.join(['nas', 'verify', str(folder)])}"
+    )
 
 
 def verify(
@@ -97,7 +107,7 @@ def verify(
 ) -> None:
     """Check an export again: every file's sha256, and what each computes."""
     from nas.exporting.folder import read_manifest
-    from nas.exporting.packaging import verify as check
+    from nas.exporting.verifying import verify as check
 
     found = check(folder, watch=session.printer.message)
     num_files = len(read_manifest(folder).files)
@@ -160,7 +170,8 @@ def find_subject(session: Session, text: str, *, weights: Path | None = None) ->
         return subject_in(path, data=data)
     if path.is_file() or text in reference_names() or path.suffix == ".json":
         name, architecture = load_architecture(text)
-        return subject_of(name, architecture, weights=weights, data=data)
+        subject = subject_of(name, architecture, weights=weights, data=data)
+        return replace(subject, files=(*subject.files, path)) if path.is_file() else subject
     if weights is not None:
         raise CommandError(
             f"--weights is for a file or a network of the zoo, got it for {text!r}, which has its own; leave it out"
@@ -187,6 +198,7 @@ def manifest_rows(folder: Path, manifest: Manifest) -> list[dict[str, object]]:
     return [
         {"file": str(folder / entry.path), "bytes": entry.num_bytes, "sha256": entry.sha256}
         | checks.get(entry.path, {})
+        | ({"note": manifest.not_run[entry.path]} if entry.path in manifest.not_run else {})
         for entry in manifest.files
     ]
 

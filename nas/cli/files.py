@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -22,10 +23,19 @@ def require_suffix(path: Path, suffixes: tuple[str, ...], what: str) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that nobody ever reads a half of it."""
+    """Writes a file so that nobody ever reads a half of it.
+
+    Raises:
+        CommandError: it cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         partial.write_bytes(content)
         os.replace(partial, path)
+    except OSError as error:
+        raise CommandError(
+            f"a file must be writable, got {str(path)!r}: {error.strerror}; name one in a folder of yours"
+        ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a folder that is none
+            partial.unlink()

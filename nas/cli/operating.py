@@ -129,7 +129,7 @@ def _tell(session: Session, study: str, state: str, meaning: str) -> None:
                 store.set_study_state(one.id, state)
         num_running = sum(len(store.holders(one.id)) for one in _parts(store, record))
     session.facts({"study": record.name, "state": state, "trials_held": num_running})
-    session.printer.message(f"{meaning}; {_OBEDIENCE}. Go on with: nas resume {record.name}")
+    session.printer.message(f"{meaning}; {_OBEDIENCE}. Go on with: {session.command('resume', record.name)}")
 
 
 def _parts(store: Store, record: StudyRecord) -> list[StudyRecord]:

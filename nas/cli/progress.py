@@ -75,7 +75,8 @@ class Progress:
         begun, shares_then = self._starts.setdefault(arm, (self.clock(), shares))
         elapsed = self.clock() - begun
         number = f"{used[0]:.0f}" + (f" of {limits[0]}" if limits[0] is not None else "")
-        parts = [arm, f"{number} trials", *_counts(history)]
+        noun = "trial" if number == "1" else "trials"
+        parts = [arm, f"{number} {noun}", *_counts(history)]
         best = [t.objectives[0] for t in history.trials if t.state is TrialState.COMPLETE and t.objectives]
         parts += [f"best {shown(max(best))}"] if best else []
         ended = sum(count for state, count in spent.counts.items() if state.is_finished)

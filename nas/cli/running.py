@@ -48,7 +48,8 @@ def run(
     to: To = "",
 ) -> None:
     """Search, fit, grow and export in one go; run again, it goes on where it stopped."""
-    found = session.configuration(file)  # a wrong setting is told before the libraries' seconds of loading
+    session = session.reading(file)
+    found = session.configuration()  # a wrong setting is told before the libraries' seconds of loading
     run_through(session, found.settings, out, tuple(filter(None, map(str.strip, to.split(",")))))
 
 
@@ -80,7 +81,7 @@ def run_through(session: Session, settings: Settings, out: Path | None, formats:
     from nas import pipeline
     from nas.stages.preparation import study_name
 
-    again = searching.resume_command(session, study_name(settings))
+    again = session.command("resume", study_name(settings))
     with running(session, again) as (watch, interruption):
         report = pipeline.run(settings, out=out, formats=formats, watch=watch)
     view = run_view(report)
@@ -88,7 +89,7 @@ def run_through(session: Session, settings: Settings, out: Path | None, formats:
         session.printer.json(view)
     else:
         _print(session, view)
-    following = [again.replace(f"nas resume {report.study}", f"nas status {report.study}", 1)]
+    following = [session.command("status", report.study)]
     conclude(session, report.ending, interruption, again, following)
 
 
@@ -109,8 +110,11 @@ def run_view(report: RunReport) -> dict[str, Any]:
 
 
 def _print(session: Session, view: dict[str, Any]) -> None:
+    from nas.views import with_cost
+
     title = f"finalists of {view['study']}"
-    session.rows(view["search"]["finalists"], columns=searching.FINALIST_COLUMNS, title=title)
+    finalists = view["search"]["finalists"]
+    session.rows(finalists, columns=with_cost(searching.FINALIST_COLUMNS, finalists), title=title)
     if view["fit"]:
         print_fit(session, view["fit"])
     if view["grow"]:

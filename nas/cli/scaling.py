@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from nas.cli.exits import CommandError, Exit
 from nas.cli.progress import Progress
 from nas.cli.scaling_views import (
     COMMITTEE_COLUMNS,
+    COMMITTEE_TITLE,
     committee_view,
     fit_view,
     grow_view,
@@ -26,7 +26,7 @@ from nas.cli.scaling_views import (
 )
 from nas.cli.session import Session, verb
 from nas.cli.signals import Interruption, interruptible
-from nas.flags import FIT_FLAGS, GROW_FLAGS, NETWORK_FLAGS, masked
+from nas.flags import FIT_FLAGS, GROW_FLAGS, NETWORK_FLAGS, PLACES
 
 if TYPE_CHECKING:
     from nas.settings import Settings
@@ -42,7 +42,6 @@ What = Annotated[
     ),
 ]
 _ONLY_OF_NETWORKS = frozenset(flag.name for flag in NETWORK_FLAGS)
-_PLACES = ("storage", "artifacts")
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +71,8 @@ def fit(
         )
     factors = sweep_factors(sweep or ())
     study, trial = subject(session, what)
-    again = same_command(session, "fit", [what, *(word for one in sweep or () for word in ("--sweep", one))])
+    swept_again = [word for one in sweep or () for word in ("--sweep", one)]
+    again = session.command("fit", what, *swept_again, repeated=tuple(session.flags))
     places = _places(session)
     if factors:
         from nas.stages import sweep as sweeping
@@ -89,7 +89,7 @@ def fit(
     with running(session, again) as (watch, interruption):
         report = fitting.fit(study, trial=trial, changes=_changes(session), watch=watch, **places)
     _show(session, fit_view(report), print_fit)
-    following = [same_command(session, "grow", [report.study, "--phi", "0,1,2"], only=_PLACES)]
+    following = [session.command("grow", report.study, "--phi", "0,1,2")]
     conclude(session, report.ending, interruption, again, following)
 
 
@@ -98,7 +98,7 @@ def grow(session: Session, what: What) -> None:
     study, trial = subject(session, what)
     if trial is not None:
         raise CommandError(f"a family is of a study's fitted network, got {what!r}; name the study alone")
-    again = same_command(session, "grow", [what])
+    again = session.command("grow", what, repeated=tuple(session.flags))
 
     from nas.stages import grow as growing
     from nas.stages.names import GROW
@@ -108,23 +108,23 @@ def grow(session: Session, what: What) -> None:
     _show(session, grow_view(report), print_grow)
     best = max((one for one in report.members if one.trials), key=lambda one: one.mean or 0.0, default=None)
     name = f"{report.study}.{GROW}"
-    following = [same_command(session, "trials", [name], only=_PLACES)]
+    following = [session.command("trials", name)]
     if best is not None:
-        following.append(same_command(session, "export", [f"{name}/{best.trials[0]}"], only=_PLACES))
+        following.append(session.command("export", f"{name}/{best.trials[0]}"))
     conclude(session, report.ending, interruption, again, following)
 
 
 def committee(
     session: Session, study: Annotated[str, typer.Argument(metavar="STUDY", help="Whose family was grown.")]
 ) -> None:
-    """Show which ensembles and cascades of a family's members no other beats in cost and accuracy."""
+    """Show ensembles and cascades of a family's members beside each member alone: cost, accuracy, who is beaten."""
     with session.store() as store:
         from nas.stages.committee import committees
         from nas.stages.names import GROW
         from nas.stages.scaled_trainings import stored_arm
 
         found = committees(store, stored_arm(store, store.study(study), GROW))
-    session.rows([committee_view(one) for one in found], columns=COMMITTEE_COLUMNS)
+    session.rows([committee_view(one) for one in found], columns=COMMITTEE_COLUMNS, title=COMMITTEE_TITLE)
 
 
 def subject(session: Session, what: str) -> tuple[str, int | None]:
@@ -166,24 +166,6 @@ def sweep_factors(texts: Sequence[str]) -> dict[str, list[float]]:
     return factors
 
 
-def same_command(session: Session, name: str, words: Sequence[str], *, only: Sequence[str] = ()) -> str:
-    """Returns a command with this call's flags, as it can be typed; passwords are left out.
-
-    Args:
-        session: of this call.
-        name: of the command.
-        words: its arguments and options.
-        only: the flags to repeat; all when left out.
-    """
-    line = ["nas", name, *words]
-    if session.config is not None:
-        line += ["--config", str(session.config)]
-    for flag, text in session.flags.items():
-        if text and (not only or flag in only):
-            line += [f"--{flag}", str(masked(text))]
-    return shlex.join(line)
-
-
 def _adopted(session: Session, what: str) -> str:
     """Returns the study that is made of a network; a reference network takes the size of the data's images."""
     from nas.stages.baseline import adopt
@@ -212,7 +194,8 @@ def _changes(session: Session) -> Callable[[Settings], Settings]:
     """Returns what this call's flags change in the settings of a study."""
     from nas.config import overlaid
 
-    known = [flag for flag in session.known if flag.name not in {*_ONLY_OF_NETWORKS, *_PLACES, "study"}]
+    left_out = {*_ONLY_OF_NETWORKS, *(flag.name for flag in PLACES), "study"}
+    known = [flag for flag in session.known if flag.name not in left_out]
     return lambda settings: overlaid(settings, session.flags, known=known)
 
 
@@ -241,6 +224,6 @@ def conclude(
     if ending.kind == "failures":
         raise CommandError(
             f"a stage must have at most as many failed trials as allowed, got more: {ending.reason};"
-            " look at `nas trials --state failed`, then go on with a higher --max-failures",
+            f" look at `{session.command('trials', '--state', 'failed')}`, then go on with a higher --max-failures",
             Exit.TOO_MANY_FAILURES,
         )

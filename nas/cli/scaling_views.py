@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from nas.stages.sweep import Curve, SweepReport
     from scaling_rules import Committee
 
-_FORECAST_COLUMNS = ("rule", "size", "macs", "params", "resolution", "accuracy", "low", "high", "measured")
+_FORECAST_COLUMNS = ("rule", "size", "macs", "params", "resolution", "accuracy", "low", "high", "range")
 _MEMBER_COLUMNS = (
     *("rule", "size", "trials", "macs", "params", "resolution"),
     *("expected", "low", "high", "observed", "inside"),
 )
-COMMITTEE_COLUMNS = ("kind", "names", "mean", "threshold", "macs", "accuracy", "low", "high")
-
-FAR = 1_000.0  # times the baseline's MACs: no saturation that can be spoken of
+COMMITTEE_COLUMNS = ("kind", "names", "mean", "threshold", "macs", "accuracy", "low", "high", "beaten")
+COMMITTEE_TITLE = "chosen on one half of the validation images, measured on the other"
 
 
 def fit_view(report: FitReport) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def sweep_view(report: SweepReport) -> dict[str, Any]:
         "study": report.study,
         "ending": {"kind": report.ending.kind, "reason": report.ending.reason},
         "device_seconds": report.device_seconds,
-        "curves": [_curve_view(curve) for curve in report.curves],
+        "curves": [curve_view(curve) for curve in report.curves],
     }
 
 
@@ -122,15 +121,17 @@ def _member_view(one: Grown) -> dict[str, Any]:
     }
 
 
-def _curve_view(curve: Curve) -> dict[str, Any]:
-    law = curve.law
+def curve_view(curve: Curve) -> dict[str, Any]:
+    """Returns one dimension of a sweep; limit and saturation only where the points determine them."""
+    law = curve.law if curve.shape == "saturates" else None
     return {
         "dimension": curve.dimension,
         "points": [dataclasses.asdict(point) for point in curve.points],
-        "law": None if law is None else str(law.law),
+        "shape": curve.shape,
+        "law": None if curve.law is None else str(curve.law.law),
         "limit": None if law is None else law.law.limit,
         "saturation": None if law is None else law.law.saturation(),
-        "parameters": [] if law is None else [dataclasses.asdict(one) for one in law.parameters],
+        "parameters": [dataclasses.asdict(one) for one in (curve.law.parameters if curve.law else ())],
         "why": curve.why,
     }
 
@@ -145,9 +146,10 @@ def print_fit(session: Session, view: Mapping[str, Any]) -> None:
         for one in view["parameters"]
     }
     facts |= {"rule": view["rule"]["equation"], "verdict": view["verdict"]}
+    trained = f"{view['num_trainings']} trainings of {view['num_networks']} networks"
     facts |= {
         "left": f"{view['region']:.1%} of all rules, jointly",
-        "noise": f"{view['noise']:.4f} of one training; {view['num_trainings']} of {view['num_networks']} networks",
+        "noise": f"{view['noise']:.4f} of one training; {trained}",
     }
     if view["lack_of_fit"] < 0.01:
         facts["misses"] = "more than noise explains; they count as noise"
@@ -158,8 +160,8 @@ def print_fit(session: Session, view: Mapping[str, Any]) -> None:
         {
             "against": one["name"],
             "gain": one["gain"],
-            "low": one["low"],
-            "high": one["high"],
+            "low": max(one["low"], -1.0),  # a gain in accuracy is no larger
+            "high": min(one["high"], 1.0),
             "sure": one["distinguishable"],
         }
         for one in view["comparisons"]
@@ -167,9 +169,9 @@ def print_fit(session: Session, view: Mapping[str, Any]) -> None:
     if rows:
         printer.table(rows, columns=("against", "gain", "low", "high", "sure"), title="at equal cost")
     if view["forecasts"]:
-        printer.table(
-            view["forecasts"], columns=_FORECAST_COLUMNS, title="to be expected of one training like these"
-        )
+        sizes = [{**one, "range": "measured" if one["measured"] else "beyond"} for one in view["forecasts"]]
+        title = "to be expected of one training like these (beyond: costs more than any that was measured)"
+        printer.table(sizes, columns=_FORECAST_COLUMNS, title=title)
 
 
 def print_sweep(session: Session, view: Mapping[str, Any]) -> None:
@@ -184,14 +186,30 @@ def print_sweep(session: Session, view: Mapping[str, Any]) -> None:
     ]
     session.printer.table(rows, columns=("dimension", "factor", "built", "macs", "mean", "accuracies"))
     for curve in view["curves"]:
-        if curve["law"] is None:
-            session.printer.data(f"{curve['dimension']}: no law, because {curve['why']}")
-        else:
-            after = curve["saturation"]
-            gained = f"after {after:.3g} times the MACs" if after < FAR else "nowhere near what was measured"
-            session.printer.data(
-                f"{curve['dimension']}: {curve['law']}; 90 % of what is lacking is gained {gained}"
-            )
+        session.printer.data(f"{curve['dimension']}: {curve_text(curve)}")
+
+
+def curve_text(curve: Mapping[str, Any]) -> str:
+    """Returns what a sweep says of one dimension: no limit and no saturation that the points do not determine."""
+    if curve["law"] is None:
+        return f"no law, because {curve['why']}"
+    macs = [point["macs"] for point in curve["points"]]
+    if curve["shape"] == "falls":
+        return f"falls, measured up to {macs[-1] / macs[0]:.3g} times the MACs"
+    if curve["shape"] == "rises":
+        return f"does not saturate within what was measured, up to {macs[-1] / macs[0]:.3g} times the MACs"
+    limit, exponent = curve["parameters"]
+    least, most = (_gained(exponent[bound]) for bound in ("high", "low"))
+    return (
+        f"approaches {limit['value']:.3g} ({limit['low']:.3g} to {min(limit['high'], 1.0):.3g});"
+        f" 90 % of what is lacking is gained after {curve['saturation']:.3g} times the MACs ({least} to {most})"
+    )
+
+
+def _gained(exponent: float) -> str:
+    """Returns after how many times the MACs 90 % are gained; words where the exponent hardly bounds it."""
+    powers_of_ten = 1.0 / exponent
+    return f"{10.0**powers_of_ten:.3g}" if powers_of_ten < 3.0 else "more than 1000"
 
 
 def print_grow(session: Session, view: Mapping[str, Any]) -> None:
@@ -211,5 +229,5 @@ def print_grow(session: Session, view: Mapping[str, Any]) -> None:
         session.printer.table(
             view["committees"],
             columns=COMMITTEE_COLUMNS,
-            title="none beaten, on half of the validation images",
+            title=COMMITTEE_TITLE,
         )

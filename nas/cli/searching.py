@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,7 @@ from nas.cli.exits import CommandError, Exit
 from nas.cli.progress import Progress
 from nas.cli.session import Session, verb
 from nas.cli.signals import Interruption, interruptible
-from nas.flags import FLAGS, masked
+from nas.flags import FLAGS, PLACES
 
 if TYPE_CHECKING:
     from nas.reward import Reward
@@ -22,17 +21,26 @@ if TYPE_CHECKING:
     from nas.stages.finalists import Finalist
     from nas.stages.search import SearchReport
 
-FINALIST_COLUMNS = ("trial", "mean_reward", "reward", "accuracy", "macs", "params", "digest")
+# The two means are over new seeds; reward and accuracy are those of the training that made it a finalist.
+FINALIST_COLUMNS = (
+    "trial",
+    "mean_reward",
+    "mean_accuracy",
+    "reward",
+    "accuracy",
+    "macs",
+    "params",
+    "digest",
+)
 PARETO_COLUMNS = ("trial", "mean_accuracy", "accuracy", "macs", "params", "digest")  # it has no single reward
 
 # What may change between the sessions of one study: limits and machines, but not the question.
 LIMITS = tuple(
     flag
     for flag in FLAGS
-    if flag.group in ("Budget", "Where") and flag.name not in ("study", "storage", "artifacts")
+    if flag.group in ("Budget", "Where") and flag.name != "study" and flag not in PLACES
 )
-_PLACES = tuple(flag for flag in FLAGS if flag.name in ("storage", "artifacts"))
-CHANGEABLE = (*LIMITS, *_PLACES)  # the flags of `nas resume`
+CHANGEABLE = (*LIMITS, *PLACES)  # the flags of `nas resume`
 
 
 def register(app: typer.Typer) -> None:
@@ -47,13 +55,14 @@ def search(
     ] = None,
 ) -> None:
     """Search for a small network; stop with Ctrl-C, go on with `nas resume`."""
-    found = session.configuration(file)  # a wrong setting is told before the libraries' seconds of loading
+    session = session.reading(file)
+    found = session.configuration()  # a wrong setting is told before the libraries' seconds of loading
 
     from nas.stages import search as stage
     from nas.stages.preparation import study_name
 
     name = study_name(found.settings)
-    resuming = resume_command(session, name)
+    resuming = session.command("resume", name)
     with (
         interruptible(session.printer, resuming) as interruption,
         Progress(session.printer) as progress,
@@ -75,7 +84,7 @@ def resume(session: Session, study: str) -> None:
         overlaid(
             restored_settings(store.study(study)), changes
         )  # a wrong change is told before anything is opened
-    resuming = resume_command(session, study)
+    resuming = session.command("resume", study)
     with (
         interruptible(session.printer, resuming) as interruption,
         Progress(session.printer) as progress,
@@ -88,17 +97,6 @@ def resume(session: Session, study: str) -> None:
             watch=_watch(progress, interruption),
         )
     _conclude(session, report, interruption, resuming)
-
-
-def resume_command(session: Session, study: str) -> str:
-    """Returns the command that goes on with `study`, as it can be typed; a password in a URL is left out."""
-    words = ["nas", "resume", study]
-    if session.config is not None:
-        words += ["--config", str(session.config)]
-    for flag in _PLACES:
-        if text := session.flags.get(flag.name):
-            words += [f"--{flag.name}", str(masked(text))]
-    return shlex.join(words)
 
 
 def report_view(report: SearchReport) -> dict[str, Any]:
@@ -120,7 +118,7 @@ def _finalist_view(finalist: Finalist, reward: Reward) -> dict[str, Any]:
     """Returns a finalist; `mean_reward` and `mean_accuracy` are those of its repeats, its own without any."""
     trial, is_single = finalist.trial, reward.kind != "pareto"
     accuracy = trial.metrics["accuracy"]
-    return {
+    view = {
         "trial": trial.number,
         "reward": finalist.reward if is_single else None,
         "mean_reward": finalist.mean if is_single else None,
@@ -131,6 +129,8 @@ def _finalist_view(finalist: Finalist, reward: Reward) -> dict[str, Any]:
         "params": int(trial.costs["params"]),
         "digest": trial.digest,
     }
+    price = trial.costs.get(reward.cost, trial.metrics.get(reward.cost))
+    return view if reward.cost in view else view | {reward.cost: price}
 
 
 def _watch(progress: Progress, interruption: Interruption) -> Watch:
@@ -141,11 +141,14 @@ def _watch(progress: Progress, interruption: Interruption) -> Watch:
 
 def _conclude(session: Session, report: SearchReport, interruption: Interruption, resuming: str) -> None:
     """Prints the report, the commands to go on with, and ends with the code that fits the ending."""
+    from nas.views import with_cost
+
     view = report_view(report)
     if session.json:
         session.printer.json(view)
     else:
-        columns = PARETO_COLUMNS if report.reward.kind == "pareto" else FINALIST_COLUMNS
+        usual = PARETO_COLUMNS if report.reward.kind == "pareto" else FINALIST_COLUMNS
+        columns = with_cost(usual, view["finalists"])
         session.rows(view["finalists"], columns=columns, title=f"finalists of {report.study}")
     printer = session.printer
     printer.message(f"{report.ending.kind}: {report.ending.reason}")
@@ -154,18 +157,15 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
     if report.ending.kind == "stopped":
         printer.message(f"go on with: {resuming}")
         raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
-    for verb_name in ("best", "trials"):
-        printer.message("next: " + resuming.replace("nas resume", f"nas {verb_name}", 1))
-    if (
-        report.winner is not None
-    ):  # whose name says the trial: repeats may have put another than `best` in front
-        exported = f"{report.study}/{report.winner.trial.number}"
-        printer.message(
-            "next: " + resuming.replace(f"nas resume {report.study}", f"nas export {exported}", 1)
-        )
+    following = [session.command(name, report.study) for name in ("best", "trials")]
+    if report.winner is not None:  # by its number: repeats may have put another than `best` in front
+        following.append(session.command("export", f"{report.study}/{report.winner.trial.number}"))
+    for line in following:
+        printer.message(f"next: {line}")
     if report.ending.kind == "failures":
+        look = session.command("trials", report.study, "--state", "failed")
         raise CommandError(
             f"a search must have at most as many failed trials as allowed, got more: {report.ending.reason};"
-            f" look at `nas trials {report.study} --state failed`, then resume with a higher --max-failures",
+            f" look at `{look}`, then resume with a higher --max-failures",
             Exit.TOO_MANY_FAILURES,
         )

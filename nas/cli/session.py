@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +19,7 @@ import typer
 from nas.cli.exits import CommandError, Exit
 from nas.cli.logs import configure
 from nas.cli.printing import Printer
-from nas.flags import FLAGS, Flag
+from nas.flags import FLAGS, PLACES, Flag, masked
 
 if TYPE_CHECKING:
     from nas.config import Configuration
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from runs.records import StudyRecord
 
 PATIENCE_S = 5.0  # how long a reading command waits for the database; a search waits longer
-STORAGE = tuple(flag for flag in FLAGS if flag.name == "storage")
 
 
 def whole(text: str | int) -> int:
@@ -85,11 +85,44 @@ class Session:
     flags: Mapping[str, str | None] = field(default_factory=dict)
     known: Sequence[Flag] = FLAGS  # what the names in `flags` stand for
 
-    def configuration(self, file: Path | None = None) -> Configuration:
-        """Returns the settings that flags, environment and files give together; `file` is like --config."""
+    def reading(self, file: Path | None) -> Session:
+        """Returns the session in which a settings file that was given as an argument stands for --config."""
+        return self if file is None else replace(self, config=file)
+
+    def configuration(self) -> Configuration:
+        """Returns the settings that flags, environment and files give together."""
         from nas.config import environment, resolve
 
-        return resolve(self.flags, environment(), config=file or self.config, known=self.known)
+        return resolve(self.flags, environment(), config=self.config, known=self.known)
+
+    def command(self, name: str, *words: str, repeated: Sequence[str] = ()) -> str:
+        """Returns a command that finds what this call has found, as it can be typed in this folder.
+
+        A place (storage, artifacts) that a file gave is found there again; one from a flag or a variable is written
+        out. A password is never shown: a variable that has one is left to be read again, and a flag becomes a variable
+        with stars, for the user to fill in.
+
+        Args:
+            name: of the command.
+            words: its arguments and own options.
+            repeated: this call's flags that are written out too.
+        """
+        found, line, filled_in = self.configuration(), ["nas", name, *words], []
+        if self.config is not None:
+            line += ["--config", str(self.config)]
+        for flag in self.known:
+            text = self.flags.get(flag.name)
+            if text and flag.name in repeated and flag not in PLACES:
+                line += [f"--{flag.name}", text]
+        for flag in PLACES:
+            url, origin = getattr(found.settings.search, flag.name), found.origin(flag.path)
+            if url is None or not origin.startswith(("--", "NAS_")):
+                continue
+            if (shown := str(masked(url))) == url:
+                line += [f"--{flag.name}", url]
+            elif origin.startswith("--"):
+                filled_in.append(f"{flag.variable}={shlex.quote(shown)}")
+        return " ".join([*filled_in, shlex.join(line)])
 
     def store(self, *, create: bool = False) -> Store:
         """Returns the open ledger; only a command that writes makes a new one."""
@@ -151,7 +184,7 @@ class Session:
 
 
 def verb(
-    app: typer.Typer, name: str, *, flags: Sequence[Flag] = STORAGE
+    app: typer.Typer, name: str, *, flags: Sequence[Flag] = PLACES
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Returns a decorator that registers `function(session, ...)` as the command `name` of `app`."""
 

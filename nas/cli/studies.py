@@ -10,8 +10,8 @@ import typer
 
 from nas.cli.exits import CommandError, Exit
 from nas.cli.printing import shown
-from nas.cli.session import STORAGE, Session, number, verb, whole
-from nas.flags import FLAGS
+from nas.cli.session import Session, number, verb, whole
+from nas.flags import FLAGS, PLACES
 
 if TYPE_CHECKING:
     from nas.reward import Reward
@@ -35,14 +35,14 @@ _TRIAL_COLUMNS = (
     "error",
 )
 _BEST_COLUMNS = ("number", "reward", "accuracy", "macs", "params", "seconds", "digest")
-_REWARDING = tuple(flag for flag in FLAGS if flag.name in ("reward", "target", "cost", "storage"))
+_REWARDING = tuple(flag for flag in FLAGS if flag.name in ("reward", "target", "cost"))
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to `app`."""
     verb(app, "status")(status)
     verb(app, "list")(list_studies)
-    verb(app, "best", flags=_REWARDING)(best)
+    verb(app, "best", flags=(*_REWARDING, *PLACES))(best)
     verb(app, "trials")(trials)
     verb(app, "show")(show)
 
@@ -84,7 +84,7 @@ def best(
     top: Annotated[int, typer.Option("--top", parser=whole, metavar="N", help="How many.")] = 1,
 ) -> None:
     """Show the best trials; with --reward, --target or --cost under another reward than the search's own."""
-    from nas.views import best_views, is_minimized
+    from nas.views import best_views, is_minimized, with_cost
 
     with session.store() as store:
         record = session.study(store, study)
@@ -106,7 +106,7 @@ def best(
         )
     equation = f" under {reward.equation}" if reward else ""
     session.printer.message(f"best of {record.name}{equation}")
-    session.rows(rows, columns=_BEST_COLUMNS)
+    session.rows(rows, columns=with_cost(_BEST_COLUMNS, rows))
 
 
 def trials(
@@ -117,14 +117,15 @@ def trials(
     ] = None,
 ) -> None:
     """List all trials of a study."""
-    from nas.views import STATES, study_reward, trial_views
+    from nas.views import STATES, study_reward, trial_views, with_cost
 
     if state is not None and state not in STATES:
         raise CommandError(f"a state must be one of {', '.join(STATES)}, got {state!r}; choose one of them")
     with session.store() as store:
         record = session.study(store, study)
         rows = trial_views(store.trials(record.id), study_reward(record))
-    session.rows([row for row in rows if state in (None, row["state"])], columns=_TRIAL_COLUMNS)
+    chosen = [row for row in rows if state in (None, row["state"])]
+    session.rows(chosen, columns=with_cost(_TRIAL_COLUMNS, chosen))
 
 
 def show(
@@ -189,13 +190,11 @@ def _reward(session: Session, record: StudyRecord) -> Reward | None:
     from nas.config import environment, resolve
     from nas.views import study_reward
 
-    if not any(text for name, text in session.flags.items() if name != "storage"):
+    if not any(session.flags.get(flag.name) for flag in _REWARDING):
         return study_reward(record)
     stored = {f"--{k}": v for k, v in (record.settings.get("search") or {}).items()}
     given = {
-        flag.name: session.flags.get(flag.name) or _text(stored.get(f"--{flag.name}"))
-        for flag in _REWARDING
-        if flag not in STORAGE
+        flag.name: session.flags.get(flag.name) or _text(stored.get(f"--{flag.name}")) for flag in _REWARDING
     }
     return resolve(given, environment(), config=session.config).settings.search.make_reward()
 

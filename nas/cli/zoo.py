@@ -76,22 +76,26 @@ def zoo_list(
         max_params=_quantity(max_params, "--max-params"),
     )
     session.rows(_sorted(rows, sort, reverse), columns=COLUMNS)
+    if pattern is not None and not rows and not session.json:
+        session.printer.message(_nearest_names(pattern))
 
 
 def zoo_show(session: Session, name: Name) -> None:
     """Show a network: its costs beside the published ones, and each stage's."""
-    from nas.networks import network_view, published_view, stage_views
+    from nas.networks import network_view, published_view, same_references, stage_views
 
     title, architecture = load_architecture(name)
     is_file = Path(name).is_file()
     view = network_view(title, architecture if is_file else None)
+    same = [other for other in same_references(architecture) if is_file or other != title]
     known = None if is_file else published_view(title)
     stages = stage_views(architecture)
     if session.json:
         document = {"architecture": architecture.to_dict(), "published": known, "stages": stages}
-        session.printer.json(view | document)
+        session.printer.json(view | document | {"same_network_as": same})
         return
-    session.facts({key: view[key] for key in view if not key.startswith("top1")})
+    facts = {key: view[key] for key in view if not key.startswith("top1")}
+    session.facts(facts | ({"same network as": ", ".join(same)} if same else {}))
     rows = [stage | {"output": "×".join(map(str, stage["output"]))} for stage in stages]
     shown = [
         row
@@ -127,7 +131,8 @@ def zoo_compare(
         [
             network_view(title, architecture if Path(name).is_file() else None)
             for name, title, architecture in loaded
-        ]
+        ],
+        [architecture for _, _, architecture in loaded],
     )
     left_out = _plotted(session, rows, out, kind) if out is not None else []
     if session.json:
@@ -135,6 +140,9 @@ def zoo_compare(
         session.printer.json({"networks": rows, "plot": plot})
         return
     session.rows(rows, columns=COMPARED)
+    same = {tuple(sorted((row["name"], *row["same_network_as"]))) for row in rows if row["same_network_as"]}
+    for names_of_one in sorted(same):
+        session.facts({"one network": " = ".join(names_of_one)})
 
 
 def _plotted(session: Session, rows: Sequence[Mapping[str, Any]], out: Path, kind: str) -> list[str]:
@@ -154,6 +162,16 @@ def _plotted(session: Session, rows: Sequence[Mapping[str, Any]], out: Path, kin
         names = ", ".join(row["name"] for row in others)
         session.printer.message(f"left out of the plot, without a published top-1 on {data}: {names}")
     return [row["name"] for row in others]
+
+
+def _nearest_names(pattern: str) -> str:
+    """Returns what to type instead of a pattern that no network has."""
+    import difflib
+
+    from search_space import reference_names
+
+    near = difflib.get_close_matches(pattern.strip("*?"), reference_names(), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else "`nas zoo list` lists all names"
 
 
 def _show_published(session: Session, known: Mapping[str, Any]) -> None:

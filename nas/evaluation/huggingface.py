@@ -8,7 +8,9 @@ lie in the local cache and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +76,10 @@ def examples(settings: DataSettings, name: str) -> Examples:
 
     def read(index: int) -> Pixels:
         part = int(np.searchsorted(starts, index, side="right")) - 1
-        source = _content(rows[part][int(index - starts[part])][image], f"row {index}")
-        return decoded(source, f"row {index}", resolution=settings.resolution, channels=channels)
+        cell = rows[part][int(index - starts[part])][image]
+        named = cell.get("path") if isinstance(cell, dict) else None
+        where = f"row {index} ({named})" if named else f"row {index}"
+        return decoded(_content(cell, where), where, resolution=settings.resolution, channels=channels)
 
     # Colour or grey is decided from an even sample: a look at every header would read the whole data set.
     channels = 1 if all(_looks_grey(rows, starts, image, int(i)) for i in _sample(starts[-1])) else 3
@@ -89,10 +93,11 @@ def _loaded(name: str) -> Mapping[str, Any]:
     """Returns split name -> data set; one unsplit set is called train."""
     path = Path(name).expanduser()
     try:
-        if path.suffix == ".parquet" or path.is_dir():
-            return dict(datasets.load_dataset("parquet", data_files=_parquet_files(name, path)))
-        repository, _, configuration = name.partition("@")
-        return dict(datasets.load_dataset(repository, configuration or None))
+        with _silenced("datasets", "huggingface_hub"):
+            if path.suffix == ".parquet" or path.is_dir():
+                return dict(datasets.load_dataset("parquet", data_files=_parquet_files(name, path)))
+            repository, _, configuration = name.partition("@")
+            return dict(datasets.load_dataset(repository, configuration or None))
     except DataError:
         raise
     except Exception as error:  # the library and its transports have no common class of error
@@ -101,6 +106,20 @@ def _loaded(name: str) -> Mapping[str, Any]:
             f"hf:{name} could not be loaded ({reason});"
             " check the name, or load it once with a connection so that it is cached"
         ) from error
+
+
+@contextmanager
+def _silenced(*libraries: str) -> Iterator[None]:
+    """Lets libraries log nothing for as long as it lasts: what went wrong is told once, in our sentence."""
+    loggers = [logging.getLogger(name) for name in libraries]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _parquet_files(name: str, path: Path) -> dict[str, list[str]]:

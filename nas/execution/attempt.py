@@ -44,20 +44,52 @@ class Attempt:
 
     @property
     def seconds_left(self) -> float:
-        """Device seconds until the task is over its limit; infinite without one, and while it is paused."""
-        if self.task.time_limit_s is None or self.is_paused:
-            return math.inf
-        return self.task.time_limit_s - self.seconds
+        """Device seconds until the task is overdue; infinite while it is paused."""
+        return math.inf if self.is_paused else seconds_left(self.task, self.seconds, self._silent_s)
 
-    def timed_out(self) -> Failure:
-        """Returns the end of a task that used up its time."""
-        return self.failed(
-            FailureClass.TIMEOUT,
-            f"a task must end within its limit of {self.task.time_limit_s:g} s, got {self.seconds:.1f} s "
-            "so far; raise the limit, or lower the fidelity",
-        )
+    def overdue(self) -> Failure:
+        """Returns the end of a task that has no seconds left."""
+        return self.failed(*overdue(self.task, self.seconds))
+
+    @property
+    def _silent_s(self) -> float:
+        """Device seconds since the task began, or since its last report was answered."""
+        return 0.0 if self._running_since is None else time.monotonic() - self._running_since
 
     def failed(self, failure_class: FailureClass, message: str) -> Failure:
         """Returns the end of a task that did not end by itself; there is no traceback to show."""
         message = masked(message)[:MAX_MESSAGE_CHARACTERS]
         return Failure(self.task.key, failure_class, message, traceback="", seconds=self.seconds)
+
+
+def seconds_left(task: Task, seconds: float, silent_s: float) -> float:
+    """Returns how long a task may still say nothing, until it is over its limit or its worker is taken for lost.
+
+    Args:
+        task: with its limits; infinite without any.
+        seconds: that it has run.
+        silent_s: of these, those since its last epoch.
+    """
+    limit, stall = task.time_limit_s, task.stall_s
+    return min(
+        math.inf if limit is None else limit - seconds, math.inf if stall is None else stall - silent_s
+    )
+
+
+def overdue(task: Task, seconds: float) -> tuple[FailureClass, str]:
+    """Returns the class and the message of a task that has no seconds left, after `seconds`.
+
+    To use up the limit is the task's own doing. To say nothing is mostly its machine's (a stopped process, a frozen
+    node, a disk that does not answer), so the trial is tried again, from its last checkpoint.
+    """
+    if task.time_limit_s is not None and seconds >= task.time_limit_s:
+        return (
+            FailureClass.TIMEOUT,
+            f"a task must end within its limit of {task.time_limit_s:g} s, got {seconds:.1f} s so far; raise the limit,"
+            " or lower the fidelity",
+        )
+    return (
+        FailureClass.PREEMPTED,
+        f"an epoch must end within {task.stall_s:g} s, got none: the worker is taken for lost; raise `stall_s` where"
+        " epochs are longer",
+    )

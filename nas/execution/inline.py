@@ -85,7 +85,7 @@ class InlineExecutor:
         self._attempt = None
         self._worker.close()
         self._worker = Worker(self._evaluator)
-        return self._backlog.settle([attempt.timed_out()])
+        return self._backlog.settle([attempt.overdue()])
 
 
 def open_inline(

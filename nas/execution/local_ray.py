@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, services
 from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 
@@ -26,6 +26,7 @@ from nas.execution.errors import ExecutorError
 # The store holds the evaluator, once; results are a few hundred bytes. Ray's default is 30 % of all memory.
 OBJECT_STORE_BYTES = 256 * 2**20
 
+ANSWER_TIMEOUT_S = 5.0  # for the head of a cluster to take a connection; Ray itself tries for many minutes
 CALL_TIMEOUT_S = 900.0  # of a single call: a cluster may have to grow for it
 
 _LOOPBACK = "127.0.0.1"
@@ -93,6 +94,18 @@ def head_answers() -> bool:
     return True
 
 
+def require_answer(address: str) -> None:
+    """Refuses an address at which nothing listens; see `nas.execution.registry.require_answer`."""
+    try:
+        found: str = services.get_ray_address_from_environment("auto", None) if address == "auto" else address
+        host, _, port = found.removeprefix("ray://").rpartition(":")
+        if not (host and port.isascii() and port.isdigit()):
+            raise ConnectionError("it must be HOST:PORT, ray://HOST:PORT or auto")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
 def nodes(address: str) -> Sequence[Mapping[str, Any]]:
     """Joins the cluster at `address` and returns its nodes."""
     connect(address, num_cpus=1, num_gpus=0.0)
@@ -121,19 +134,25 @@ def on_worker(function: Callable[[Any], Any], given: Any, *, demands: Demands, a
 
 def _join(address: str) -> None:
     """Joins a cluster. Its workers get the code that runs here, through Ray itself: no shared disk is needed."""
+    require_answer(address)
     _read_guard_again()
     environment = {"py_modules": [str(Path(package.__file__).parent) for package in _packages()]}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ExecutorError(
-            f"`address` must lead to a running Ray cluster, got {address!r} ({error}); "
-            "start one with `ray start --head`, or leave the address out for a local one"
-        ) from error
+        raise _no_cluster(address, error) from error
     untyped_ray: Any = ray
     warning = unguarded(untyped_ray.util.get_node_ip_address(), os.environ)
     if warning is not None:
         logger.warning(warning)
+
+
+def _no_cluster(address: str, error: Exception) -> ExecutorError:
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return ExecutorError(
+        f"`address` must lead to a running Ray cluster, got {address!r} ({reason}); "
+        "start one with `ray start --head`, or leave the address out for a local one"
+    )
 
 
 def unguarded(node_address: str, environment: Mapping[str, str]) -> str | None:

@@ -135,10 +135,10 @@ class Slot:
         return event
 
     def overdue(self) -> Failure | None:
-        """Ends a task that has used up its time, with its worker."""
+        """Ends a task that has used up its time or says nothing any more, with its worker."""
         if self.attempt is None or self.attempt.seconds_left > 0:
             return None
-        event = self.attempt.timed_out()
+        event = self.attempt.overdue()
         self.replace()
         return event
 

@@ -77,6 +77,18 @@ def cluster_nodes(address: str) -> Sequence[Mapping[str, Any]]:
     return nodes
 
 
+def require_answer(address: str) -> None:
+    """Returns when the head of the cluster at `address` takes a connection, within seconds.
+
+    Args:
+        address: HOST:PORT, ray://HOST:PORT, or auto: the cluster that this machine is a node of.
+
+    Raises:
+        ExecutorError: nothing listens there, or there is no such cluster.
+    """
+    importlib.import_module("nas.execution.local_ray").require_answer(address)
+
+
 def on_worker(
     function: Callable[[Given], Found], given: Given, *, demands: Demands, address: str | None = None
 ) -> Found:

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Sequence
 
+from nas.execution.attempt import overdue, seconds_left
 from nas.execution.backlog import Backlog
 from nas.execution.errors import ExecutorError
 from nas.execution.failures import failure
@@ -62,11 +63,12 @@ class _Attempt:
         self.seconds = 0.0
         self.epoch = 0
         self.is_over = False
+        self._heard_s = 0.0  # its seconds at its last report
 
     @property
     def seconds_left(self) -> float:
-        """Until the task is over its limit; infinite without one."""
-        return math.inf if self.task.time_limit_s is None else self.task.time_limit_s - self.seconds
+        """Until the task is overdue; infinite without a limit."""
+        return seconds_left(self.task, self.seconds, self.seconds - self._heard_s)
 
     def step(self) -> float | Event:
         """Runs the course to what it does next: seconds pass, or it reports, or it ends."""
@@ -74,7 +76,7 @@ class _Attempt:
             step = next(self.course)
             if isinstance(step, Progress):
                 check_finite(step)
-                self.epoch = step.epoch
+                self.epoch, self._heard_s = step.epoch, self.seconds
             return step
         except StopIteration as end:
             return self._measured(end.value)
@@ -217,9 +219,7 @@ class VirtualExecutor:
     def _go_on(self, attempt: _Attempt) -> None:
         """Runs a course until time must pass, it reports, or it ends."""
         if attempt.seconds_left <= 0:
-            limit, seconds = attempt.task.time_limit_s, attempt.seconds
-            message = f"a task must end within its limit of {limit:g} s, got {seconds:.1f} s so far; raise the limit"
-            self._end(attempt, attempt.failed(FailureClass.TIMEOUT, message))
+            self._end(attempt, attempt.failed(*overdue(attempt.task, attempt.seconds)))
             return
         step = attempt.step()
         if isinstance(step, float | int):

@@ -6,7 +6,6 @@ Once as JSON and once as Markdown; a folder for a model hub gets the Markdown wi
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,18 +13,30 @@ from nas.evaluation.data import Dataset
 from nas.evaluation.scores import wilson_interval
 from nas.exporting.checking import Check
 from nas.exporting.formats import Files
+from nas.exporting.libraries import versions
 from nas.exporting.network import Network
+from nas.exporting.reproducing import training_command
 from nas.exporting.subjects import Subject
-from nas.flags import FLAGS, Flag
-from nas.settings import Settings
 from runs.owner import code_version
 from search_space import cost
 
-CARD, CARD_JSON, HUB_CARD = "README.md", "card.json", "hf/README.md"
+HUB = "hf/"
+CARD, CARD_JSON, HUB_CARD = "README.md", "card.json", f"{HUB}README.md"
 MACS = "multiply-adds of convolutions and linear layers for one image, the papers' FLOPs; nothing else counts"
 # What is told of the training that gave the weights (their sha256).
-ORIGIN = ("study", "trial", "runs", "space", "study_seed", "seed", "started", "ended", "host", "weights")
-_PLACES = ("Where", "Budget")  # groups of flags that do not change what a training gives
+ORIGIN = (
+    "study",
+    "trial",
+    "runs",
+    "space",
+    "study_seed",
+    "seed",
+    "trainings",
+    "started",
+    "ended",
+    "host",
+    "weights",
+)
 
 
 def card_files(
@@ -34,6 +45,7 @@ def card_files(
     dataset: Dataset | None,
     checks: Sequence[Check],
     formats: Sequence[str],
+    not_run: Mapping[str, str],
 ) -> Files:
     """Returns the card's files.
 
@@ -43,11 +55,27 @@ def card_files(
         dataset: its data, where they could be had.
         checks: how each export compares with it.
         formats: that were written.
+        not_run: why, by path of what could not be compared.
     """
-    card = model_card(subject, network, dataset, checks) | {"formats": list(formats)}
+    card = model_card(subject, network, dataset, checks)
+    card |= {"formats": list(formats), "not_run": dict(not_run)}
     text = markdown(card)
     files = {CARD_JSON: (json.dumps(card, indent=2) + "\n").encode(), CARD: text.encode()}
-    return files | ({HUB_CARD: (hub_header(card) + text).encode()} if "hf" in formats else {})
+    return files | (
+        {HUB_CARD: (hub_header(card) + markdown(_hub_part(card))).encode()} if "hf" in formats else {}
+    )
+
+
+def _hub_part(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a card of what lies in the hub's folder alone, by its paths there."""
+    inside = [one for one in card["exports"] if one["path"].startswith(HUB)]
+    return {
+        **card,
+        "exports": [one | {"path": one["path"].removeprefix(HUB)} for one in inside],
+        "not_run": {
+            path.removeprefix(HUB): why for path, why in card["not_run"].items() if path.startswith(HUB)
+        },
+    }
 
 
 def model_card(
@@ -91,25 +119,12 @@ def model_card(
             for check in checks
         ],
         "code": {"trained_with": lineage.get("code_version"), "exported_with": code_version()},
+        "libraries": {
+            "trained_with": (lineage.get("settings") or {}).get("versions"),
+            "exported_with": versions(),
+        },
         "command": training_command(lineage),
     }
-
-
-def training_command(lineage: Mapping[str, Any]) -> str | None:
-    """Returns the search that found the network, with every setting that is not a default; None without one."""
-    stored = lineage.get("settings") or {}
-    if not isinstance(stored.get("search"), Mapping):
-        return None
-    defaults = Settings().model_dump()
-    words = ["nas", "search", "--study", str(lineage["study"])]
-    for flag in FLAGS:
-        table, _, key = flag.path.partition(".")
-        value = (stored.get(table) or {}).get(key)
-        if flag.name != "study" and flag.group not in _PLACES and value not in (None, defaults[table][key]):
-            words += [f"--{flag.name}", _text(flag, value)]
-    trials = stored["search"].get("trials")
-    words += ["--trials", str(trials)] if trials else []
-    return shlex.join(words)
 
 
 def markdown(card: Mapping[str, Any]) -> str:
@@ -136,9 +151,16 @@ def markdown(card: Mapping[str, Any]) -> str:
     text += _table(("", ""), rows)
     text += ["", "## Accuracy", ""] + (_accuracy_lines(card["accuracy"]) or ["Not measured."])
     text += ["", "## Data", "", *_data_lines(data)]
-    text += ["", "## Training", ""] + _nested(
-        {"seed": origin["seed"], "study seed": origin["study_seed"], **card["training"]}
+    training = _nested(
+        {
+            "seed": origin["seed"],
+            "study seed": origin["study_seed"],
+            "trainings of this network": _trainings(origin["trainings"] or ()),
+            "runs": ", ".join(origin["runs"] or ()) or None,
+            **card["training"],
+        }
     )
+    text += ["", "## Training", "", *training] if training else []
     if card["scaling"]:
         text += ["", "## Scaling", "", *_scaling_lines(card["scaling"])]
     text += [
@@ -148,7 +170,10 @@ def markdown(card: Mapping[str, Any]) -> str:
         "Each was run in a process without this project and compared with the source.",
     ]
     text += ["", *_export_rows(card["exports"])] if card["exports"] else ["", "None that runs."]
+    left_out = [f"- `{path}`: {_cell(why)}" for path, why in card.get("not_run", {}).items()]
+    text += ["", *left_out] if left_out else []
     text += ["", "## Made with", "", *_nested(card["code"])]
+    text += _nested({f"libraries {key}": value for key, value in card["libraries"].items()})
     text += ["", "```", card["command"], "```"] if card["command"] else []
     return "\n".join(text) + "\n"
 
@@ -224,8 +249,11 @@ def _scaling(lineage: Mapping[str, Any]) -> dict[str, Any] | None:
     return told | {"observed": observed, "inside": inside}
 
 
-def _text(flag: Flag, value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and flag.metavar == "COST" else str(value)
+def _trainings(trainings: Sequence[Mapping[str, Any]]) -> str | None:
+    """Returns each training's seed and accuracy; None where there was but one."""
+    if len(trainings) < 2:
+        return None
+    return ", ".join(f"seed {one['seed']}: accuracy {one['accuracy']:.4f}" for one in trainings)
 
 
 def _shown(value: float | None, unit: str) -> str:
@@ -307,9 +335,12 @@ def _export_rows(exports: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _nested(values: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each value that is known."""
     lines = []
     for key, value in values.items():
+        if value is None:
+            continue
         if isinstance(value, Mapping):
             value = ", ".join(f"{name} {item}" for name, item in value.items() if item is not None)
-        lines.append(f"- {key.replace('_', ' ')}: {_cell('not known' if value is None else str(value))}")
+        lines.append(f"- {key.replace('_', ' ')}: {_cell(str(value))}")
     return lines

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import math
 import subprocess
 import sys
 import tempfile
@@ -15,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.exporting.errors import ExportDiffers
+from nas.exporting.alone import MISSING
+from nas.exporting.errors import ExportDiffers, RuntimeMissing
 from nas.exporting.formats import Runnable
 from nas.exporting.network import SMALLEST_SCORE
-from nas.exporting.variants import tolerance_of
 
 HERE = Path(__file__).parent
 TIME_LIMIT_S = 600.0  # of one process
@@ -36,7 +34,7 @@ class Check:
         num_random, num_real: images of each kind.
         max_abs_difference: of any score.
         largest_score: of the source, as an absolute value.
-        tolerance: largest share of `largest_score` that the difference may be.
+        tolerance: largest share of `largest_score` that the difference may be; None: any, the accuracy decides.
         top1_agreement: share of images with the same best class; of the real ones, where there are some.
         accuracy: of the export on the real images; None without labels.
         source_accuracy: of the source on the same images.
@@ -48,7 +46,7 @@ class Check:
     num_real: int
     max_abs_difference: float
     largest_score: float
-    tolerance: float
+    tolerance: float | None
     top1_agreement: float
     accuracy: float | None = None
     source_accuracy: float | None = None
@@ -69,31 +67,38 @@ class Check:
         Raises:
             ExportDiffers: one of them is too large.
         """
-        limit = self.tolerance * max(self.largest_score, SMALLEST_SCORE)
-        if not self.max_abs_difference <= limit and math.isfinite(limit):
+        largest = max(self.largest_score, SMALLEST_SCORE)
+        limit = None if self.tolerance is None else self.tolerance * largest
+        if limit is not None and not self.max_abs_difference <= limit:
             raise ExportDiffers(
-                f"the scores of {self.path} must be within {limit:.3g} of the source's, got a difference of"
+                f"the scores of {self.path} must be within {limit:.3g} of those expected, got a difference of"
                 f" {self.max_abs_difference:.3g} and the same class for {self.top1_agreement:.1%} of the images;"
-                " nothing was kept: leave it out and report it"
+                " leave it out and report it"
             )
         change = self.accuracy_change
         if change is not None and -change > max_drop:
             raise ExportDiffers(
                 f"{self.path} must lose at most {max_drop:g} of the accuracy, got {change:+.4f} on"
-                f" {self.num_real} validation images; nothing was kept: allow more with --max-drop,"
+                f" {self.num_real} validation images; allow more with --max-drop,"
                 " or leave it out"
             )
 
 
 def compared(
-    runnable: Runnable, scores: Floats, expected: Floats, *, labels: NDArray[np.int64] | None = None
+    runnable: Runnable,
+    scores: Floats,
+    expected: Floats,
+    *,
+    tolerance: float | None,
+    labels: NDArray[np.int64] | None = None,
 ) -> Check:
     """Returns how an export's scores compare with the source's.
 
     Args:
         runnable: the export.
         scores: its own, [images, classes].
-        expected: the source's.
+        expected: the source's, or the export's own of an earlier time.
+        tolerance: as in `Check`.
         labels: of the last images, which are real; None or none where all are random.
 
     Raises:
@@ -102,7 +107,7 @@ def compared(
     if scores.shape != expected.shape or not np.isfinite(scores).all():
         raise ExportDiffers(
             f"{runnable.path} must give finite scores of shape {expected.shape}, got {scores.shape};"
-            " nothing was kept: leave it out and report it"
+            " leave it out and report it"
         )
     num_real = 0 if labels is None else len(labels)
     same = scores.argmax(1) == expected.argmax(1)
@@ -117,7 +122,7 @@ def compared(
         num_real=num_real,
         max_abs_difference=float(np.abs(scores - expected).max()),
         largest_score=float(np.abs(expected).max()),
-        tolerance=tolerance_of(runnable.variant),
+        tolerance=tolerance,
         top1_agreement=float(same[real if num_real else slice(None)].mean()),
         accuracy=right[0],
         source_accuracy=right[1],
@@ -135,6 +140,7 @@ def scores_from(runnable: Runnable, folder: Path, inputs: NDArray[Any], spare: M
 
     Raises:
         ExportDiffers: it cannot be run there.
+        RuntimeMissing: the library that it is for is not installed.
     """
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
@@ -174,22 +180,16 @@ def _run(runnable: Runnable, command: Sequence[str], place: Path) -> None:
         raise ExportDiffers(
             f"{runnable.path} must run in {TIME_LIMIT_S:.0f} seconds, got no end; export fewer formats at once"
         ) from None
+    if done.returncode == MISSING:
+        raise RuntimeMissing(f"{done.stderr.strip()} is not installed")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:300]
         raise ExportDiffers(
             f"{runnable.path} must run where nothing of this project is, got {last!a};"
-            " nothing was kept: leave it out and report it"
+            " leave it out and report it"
         )
 
 
 def predict_source() -> bytes:
     """Returns the program that asks a committee, as it is written into its folder."""
     return (HERE / "predict.py").read_bytes()
-
-
-def can_run(runnable: Runnable) -> bool:
-    """Returns whether this installation has what an export runs in."""
-    return (
-        runnable.probe not in ("with_onnxruntime", "with_predict")
-        or importlib.util.find_spec("onnxruntime") is not None
-    )

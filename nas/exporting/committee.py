@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from nas.evaluation.data import Dataset
@@ -24,9 +23,11 @@ from nas.exporting.errors import ExportDiffers, ExportError
 from nas.exporting.folder import MANIFEST, Entry, Manifest, new_folder, write_files
 from nas.exporting.formats import Runnable
 from nas.exporting.images import MAX_REAL, scores_of
-from nas.exporting.network import Network, network_of
-from nas.exporting.packaging import REFERENCE, Wanted, Watch, data_of, versions, write_export
+from nas.exporting.libraries import versions
+from nas.exporting.network import EXACT, Network, network_of
+from nas.exporting.packaging import Wanted, Watch, data_of, write_export
 from nas.exporting.predict import mean_of, softmax
+from nas.exporting.reference import REFERENCE, Reference
 from nas.exporting.subjects import Subject
 from search_space import cost
 
@@ -95,7 +96,8 @@ def export_committee(
     ready = [(network_of(subject, dataset), subject) for subject in subjects]
     ready.sort(key=lambda pair: cost(pair[0].architecture).macs)
     networks = [network for network, _ in ready]
-    with new_folder(out, force=force) as folder:
+    inputs = [path for subject in subjects for path in subject.files]
+    with new_folder(out, "committee", force=force, inputs=inputs) as folder:
         files: list[Entry] = []
         for _, subject in ready:
             watch(f"member {subject.name}")
@@ -111,15 +113,16 @@ def export_committee(
         said = scores_from(runnable, folder, levels, {})
         check = _checked(runnable, said, expected, labels)
         few = slice(None, _REFERENCES)
-        stored: dict[str, NDArray[Any]] = {"images": levels[few], "scores": _columns(expected)[few]}
+        stored = Reference(levels[few], _columns(expected)[few], {})
         files += write_files(
             folder,
             {
-                REFERENCE: safetensors.numpy.save(stored),
+                REFERENCE: stored.to_bytes(),
                 CARD: _card(networks, rule, check, expected).encode(),
             },
         )
         manifest = Manifest(
+            kind="committee",
             name=out.name,
             architecture="",
             created=time.time(),
@@ -128,6 +131,7 @@ def export_committee(
             runnables=(runnable,),
             checks=(check,),
             max_drop=wanted.max_drop,
+            not_run={},
         )
         write_files(folder, {MANIFEST: manifest.to_json().encode()})
     return manifest
@@ -197,7 +201,7 @@ def _checked(
     if said.shape != wanted.shape:
         raise ExportDiffers(f"{PROGRAM} must give {wanted.shape}, got {said.shape}; report it")
     same = said[:, -1] == wanted[:, -1]
-    check = compared(runnable, said[same, :-1], wanted[same, :-1], labels=labels[same])
+    check = compared(runnable, said[same, :-1], wanted[same, :-1], tolerance=EXACT, labels=labels[same])
     if same.mean() < MIN_AGREEMENT:
         raise ExportDiffers(
             f"{PROGRAM} must ask as many networks as its source, got {same.mean():.1%} of the images alike;"
@@ -247,4 +251,4 @@ def _entry_of(folder: Path, path: str) -> Entry:
 
 
 def _json(values: dict[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2) + "\n").encode()
+    return (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()

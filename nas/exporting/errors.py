@@ -21,6 +21,10 @@ class ExportExists(ExportError):
     exit_code = 4
 
 
+class RuntimeMissing(ExportError):
+    """An export cannot be run here: the library that it is for is not installed."""
+
+
 class ExportDiffers(ExportError):
     """An export is not the network that was exported, or not what was written."""
 

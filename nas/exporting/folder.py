@@ -13,15 +13,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal, get_args
+
+from pydantic import TypeAdapter, ValidationError
 
 from nas.exporting.checking import Check
 from nas.exporting.errors import ExportDiffers, ExportExists, NothingToExport
 from nas.exporting.formats import Files, Runnable
+from nas.exporting.variants import VARIANTS
+from search_space import Architecture
 
 MANIFEST = "MANIFEST.json"
-FORMAT = 1
+FORMAT = 2
 MAX_MANIFEST_BYTES = 16 << 20
+
+Kind = Literal["export", "committee", "explanation"]  # what a folder holds: `--force` replaces its like
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +44,19 @@ class Manifest:
     """What an export holds: written last, so that a folder with one is complete.
 
     Args:
+        kind: a network, or several with a program.
         name: of the files.
-        architecture: canonical document.
+        architecture: canonical document; empty for a committee.
         created: UTC seconds since 1970.
         versions: of the code and of the libraries that wrote it.
         files: all but the manifest itself.
         runnables: what gives scores.
         checks: how each compared with the source when it was written.
         max_drop: accuracy that a variant was allowed to lose.
+        not_run: why, by path of what gives scores and could not be run.
     """
 
+    kind: Literal["export", "committee"]
     name: str
     architecture: str
     created: float
@@ -56,26 +65,32 @@ class Manifest:
     runnables: tuple[Runnable, ...]
     checks: tuple[Check, ...]
     max_drop: float
+    not_run: Mapping[str, str]
 
     def to_json(self) -> str:
         """Returns the manifest as a JSON document."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2, allow_nan=False) + "\n"
 
 
 @contextmanager
-def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
+def new_folder(
+    out: Path, kind: Kind = "export", *, force: bool = False, inputs: Sequence[Path] = ()
+) -> Iterator[Path]:
     """Yields an empty folder beside `out`, which takes its place when the block ends without an error.
 
     What killed processes left of such folders is removed first.
 
     Args:
         out: where the folder is to be; an empty folder there counts as none.
-        force: replace an earlier export there; never another folder.
+        kind: what is going to be in it.
+        force: replace an earlier folder of the same kind there; never another one.
+        inputs: files that are read to make it: a folder that holds one is not replaced.
 
     Raises:
         ExportExists: there is something that must not be replaced.
     """
-    _require_free(out, force=force)
+    _require_outside(out, inputs)
+    _require_free(out, kind, force=force)
     with ExitStack() as stack:
         try:
             partial = _begin(out, stack)
@@ -83,7 +98,7 @@ def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
             raise OSError(error.errno, error.strerror, str(out)) from None
         stack.callback(shutil.rmtree, partial, ignore_errors=True)
         yield partial
-        _require_free(out, force=force)
+        _require_free(out, kind, force=force)
         partial.chmod(0o755)
         _replace(partial, out)
 
@@ -100,33 +115,32 @@ def write_files(folder: Path, files: Files) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
+def write_listing(folder: Path, kind: Kind, entries: Sequence[Entry]) -> None:
+    """Writes the manifest of a folder in which nothing runs: its kind and its files."""
+    listing = {"format": FORMAT, "kind": kind, "files": [asdict(entry) for entry in entries]}
+    write_files(folder, {MANIFEST: (json.dumps(listing, indent=2, allow_nan=False) + "\n").encode()})
+
+
 def read_manifest(folder: Path) -> Manifest:
-    """Returns a folder's manifest.
+    """Returns a folder's manifest, each of whose values may be what it is.
 
     Raises:
         NothingToExport: there is none, or it is not one of ours.
     """
     path = folder / MANIFEST
     try:
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ValueError("it is too large")
-        data = json.loads(path.read_bytes())
-        if data.pop("format") != FORMAT:
-            raise ValueError("it is of another version")
-        manifest = Manifest(
-            **{key: data[key] for key in ("name", "architecture", "created", "versions", "max_drop")},
-            files=tuple(Entry(**entry) for entry in data["files"]),
-            runnables=tuple(Runnable(**entry) for entry in data["runnables"]),
-            checks=tuple(Check(**entry) for entry in data["checks"]),
-        )
+        manifest = _parsed(path)
+        for runnable in manifest.runnables:
+            _require_word("variant", runnable.variant, ("", *VARIANTS))
+        if manifest.kind == "export":
+            Architecture.from_json(manifest.architecture)
     except FileNotFoundError:
         raise NothingToExport(
             f"an export must have a {MANIFEST}, got none in {str(folder)!r}; `nas export` writes one"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NothingToExport(
-            f"{str(path)!r} must be a manifest of `nas export`, got {type(error).__name__}: {error};"
-            " export it again"
+            f"{str(path)!r} must be a manifest of `nas export`, got {_told(error)}; export it again"
         ) from None
     named = [entry.path for entry in manifest.files]
     for runnable in manifest.runnables:
@@ -137,6 +151,23 @@ def read_manifest(folder: Path) -> Manifest:
                 f"a manifest's paths must stay in its folder, got {name!a}; take an export of yours"
             )
     return manifest
+
+
+def require_listed_only(folder: Path, entries: Sequence[Entry]) -> None:
+    """Checks that nothing lies in a folder but what its manifest lists: Python imports what lies beside a file.
+
+    Raises:
+        ExportDiffers: there is something else; the message names it.
+    """
+    listed = {MANIFEST, *(entry.path for entry in entries)}
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for name in sorted([*files, *links]):
+            path = (Path(place) / name).relative_to(folder).as_posix()
+            if path not in listed:
+                raise ExportDiffers(
+                    f"an export must hold nothing but what its manifest lists, got {path!a}; remove it"
+                )
 
 
 def require_unchanged(folder: Path, entries: Sequence[Entry]) -> None:
@@ -164,21 +195,70 @@ def _is_inside(path: Any) -> bool:
     return not pure.is_absolute() and ".." not in pure.parts
 
 
-def _require_free(out: Path, *, force: bool) -> None:
+def _parsed(path: Path) -> Manifest:
+    """Returns a manifest whose values are of the right types."""
+    if path.stat().st_size > MAX_MANIFEST_BYTES:
+        raise ValueError("one that is too large")
+    content = path.read_bytes()
+    document = json.loads(content, parse_constant=_refuse_constant)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ValueError("another version")
+    try:
+        return TypeAdapter(Manifest).validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place!a}: {first['msg']}") from None
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text}, which JSON does not have")
+
+
+def _require_word(what: str, word: str, known: Sequence[str]) -> None:
+    if word not in known:
+        raise ValueError(f"the {what} {word[:40]!a}")
+
+
+def _told(error: Exception) -> str:
+    return str(error).replace("\n", " ")[:200] or type(error).__name__
+
+
+def _require_outside(out: Path, inputs: Sequence[Path]) -> None:
+    for path in inputs:
+        if out.resolve() in path.resolve().parents and out.exists():
+            raise ExportExists(
+                f"the folder must not hold what is read, got {str(out)!r} with {str(path)!r} in it;"
+                " give another with --out"
+            )
+
+
+def _kind_in(folder: Path) -> str | None:
+    """Returns what a folder's manifest says that it holds; None where there is none of ours."""
+    try:
+        document = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return document.get("kind") if isinstance(document, dict) else None
+
+
+def _require_free(out: Path, kind: Kind, *, force: bool) -> None:
     if not (out.exists() or out.is_symlink()) or (out.is_dir() and not any(out.iterdir())):
         return
     if not out.is_dir() or out.is_symlink():
         raise ExportExists(
             f"the folder must not be a file or link, got {str(out)!r}; give another with --out"
         )
-    if not (out / MANIFEST).is_file():
+    found = _kind_in(out)
+    if found != kind:
+        held = f"another kind ({found})" if found in get_args(Kind) else "other things"
         raise ExportExists(
-            f"the folder must be new, or an export that --force replaces, got {str(out)!r} with other things"
-            " in it; give another with --out"
+            f"the folder must be new, or hold an earlier {kind} that --force replaces, got {str(out)!r} with"
+            f" {held} in it; give another with --out"
         )
     if not force:
         raise ExportExists(
-            f"the folder must be new, got {str(out)!r}, which holds an export; give another with --out,"
+            f"the folder must be new, got {str(out)!r}, which holds an earlier {kind}; give another with --out,"
             " or replace it with --force"
         )
 

@@ -21,8 +21,9 @@ from search_space.export.program import program_bytes
 from search_space.export.timm_folder import timm_files
 
 Files = dict[str, bytes]  # by path inside the folder
-Probe = Literal["with_torch", "with_onnxruntime", "with_program", "with_predict"]
+Probe = Literal["with_torch", "with_onnxruntime", "with_program", "with_timm", "with_predict"]
 DType = Literal["float32", "float16", "bfloat16"]
+_TIMM_WEIGHTS = "timm/model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,11 @@ def _timm(network: Network) -> Files:
     return {f"timm/{path}": content for path, content in written.items()}
 
 
+def timm_path(name: str) -> str:
+    """Returns the path of the file that registers a network with timm."""
+    return f"timm/nas_{name}_timm.py"
+
+
 def _graphml(network: Network) -> Files:
     return {f"{network.name}.graphml": graphml(network.architecture).encode()}
 
@@ -161,7 +167,7 @@ def _hub(network: Network) -> Files:
         "architecture": architecture.to_dict(),
     }
     return {
-        "hf/config.json": (json.dumps(known, indent=2) + "\n").encode(),
+        "hf/config.json": (json.dumps(known, indent=2, allow_nan=False) + "\n").encode(),
         f"hf/{network.name}.py": written_source(network),
         "hf/model.safetensors": written_weights(network, dict(network.tensors)),
     }
@@ -187,7 +193,10 @@ FORMATS: dict[str, Format] = {
         packages=("onnx", "onnxruntime"),
     ),
     "torch-export": Format(_program, lambda name: (Runnable(f"{name}.pt2", "with_program"),)),
-    "timm": Format(_timm),
+    "timm": Format(
+        _timm,
+        lambda name: (Runnable(timm_path(name), "with_timm", code=timm_path(name), weights=_TIMM_WEIGHTS),),
+    ),
     "graphml": Format(_graphml),
     "dot": Format(_dot),
     "hf": Format(

@@ -1,48 +1,31 @@
-"""Exporting: write what was asked for, run it elsewhere, compare, and keep the folder only if all agree.
-
-`verify` repeats the comparison later, from the folder alone: a few images and the source's scores lie in it.
-"""
+"""Exporting: write what was asked for, run it elsewhere, compare, and keep the folder only if all agree."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.numpy
+import numpy as np
+from numpy.typing import NDArray
 
 from nas.evaluation.data import Dataset, load
 from nas.evaluation.evaluator import served_resolution
 from nas.evaluation.examples import DataError
 from nas.exporting.card import card_files
-from nas.exporting.checking import Check, can_run, compared, predict_source, scores_from
-from nas.exporting.errors import ExportDiffers, ExportError, NothingToExport
-from nas.exporting.folder import (
-    MANIFEST,
-    Manifest,
-    new_folder,
-    read_manifest,
-    require_unchanged,
-    write_files,
-)
+from nas.exporting.checking import Check, compared, scores_from
+from nas.exporting.errors import ExportError, RuntimeMissing
+from nas.exporting.folder import MANIFEST, Manifest, new_folder, write_files
 from nas.exporting.formats import Files, Format, Runnable, chosen, written_source, written_weights
 from nas.exporting.images import Images, images_for, scores_of
+from nas.exporting.libraries import versions
 from nas.exporting.network import Network, network_of
+from nas.exporting.reference import REFERENCE, Reference, few
 from nas.exporting.subjects import Subject
-from nas.exporting.variants import variants_of
-from search_space import Architecture
-from search_space.export.harmless import require_harmless
-from search_space.export.program import require_no_pickle
+from nas.exporting.variants import tolerance_of, variants_of
 
-REFERENCE = "reference.safetensors"  # inputs, and the source's scores
-MAX_REFERENCE_BYTES = 4 << 20
-MAX_REFERENCE_IMAGES = 32
 MAX_DROP = 0.05
-LIBRARIES = ("nas-compound", "torch", "numpy", "safetensors", "onnx", "onnxruntime")
 
 Watch = Callable[[str], None]
 
@@ -61,6 +44,12 @@ class Wanted:
     variants: tuple[str, ...] = ()
     max_drop: float = MAX_DROP
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.max_drop <= 1.0:
+            raise ExportError(
+                f"the accuracy that may be lost must be in [0, 1], got {self.max_drop:g}; 0.05 is five points"
+            )
+
 
 def export(
     subject: Subject, wanted: Wanted, out: Path, *, force: bool = False, watch: Watch = lambda text: None
@@ -71,7 +60,7 @@ def export(
         subject: what is exported.
         wanted: formats and variants.
         out: the folder.
-        force: replace an earlier export there.
+        force: replace an earlier export there; never one that the subject is read from.
         watch: is told what is being done.
 
     Raises:
@@ -83,7 +72,7 @@ def export(
         >>> export(subject_of_trial("first", None), Wanted(("onnx",)), Path("found"))
     """
     _require_possible(subject, wanted)
-    with new_folder(out, force=force) as folder:
+    with new_folder(out, force=force, inputs=subject.files) as folder:
         return write_export(subject, wanted, folder, watch)
 
 
@@ -91,6 +80,10 @@ def write_export(subject: Subject, wanted: Wanted, folder: Path, watch: Watch) -
     """Writes a network into an empty folder, and the manifest last; for the rest see `export`."""
     dataset = data_of(subject, watch)
     network = network_of(subject, dataset)
+    if not network.trained:
+        watch(
+            f"{subject.name} has no weights: what computes gets fresh ones, from seed 0; --weights gives it some"
+        )
     images = images_for(network, dataset, calibrates="int8" in wanted.variants)
     files: Files = {}
     runnables: list[Runnable] = []
@@ -101,73 +94,38 @@ def write_export(subject: Subject, wanted: Wanted, folder: Path, watch: Watch) -
     more, further = variants_of(wanted.variants, network, wanted.formats, images)
     runnables = [*_without_doubles(runnables), *further]
     entries = write_files(folder, files | more)
-    checks = _checked(runnables, folder, network, images, watch)
-    for check in checks:
+    ran = _run_all(runnables, folder, network, images, watch)
+    for check in ran.checks:
         check.require_close(max_drop=wanted.max_drop if check.variant else 1.0)
     if runnables:
-        entries += write_files(folder, {REFERENCE: _reference(network, images)})
-    entries += write_files(folder, card_files(subject, network, dataset, checks, wanted.formats))
+        reference = Reference(images.inputs[few(images)], ran.expected, ran.own)
+        entries += write_files(folder, {REFERENCE: reference.to_bytes()})
+    entries += write_files(
+        folder, card_files(subject, network, dataset, ran.checks, wanted.formats, ran.not_run)
+    )
     manifest = Manifest(
+        kind="export",
         name=network.name,
         architecture=network.architecture.to_json(),
         created=time.time(),
         versions=versions(),
         files=entries,
         runnables=tuple(runnables),
-        checks=tuple(checks),
+        checks=ran.checks,
         max_drop=wanted.max_drop,
+        not_run=ran.not_run,
     )
     write_files(folder, {MANIFEST: manifest.to_json().encode()})
     return manifest
 
 
+def usual_formats(subject: Subject) -> tuple[str, ...]:
+    """Returns what is written of a network where no formats are named: the weights too, where there are some."""
+    return ("json", "python", *(() if subject.weights is None else ("safetensors",)))
+
+
 def _require_possible(subject: Subject, wanted: Wanted) -> dict[str, Format]:
     return chosen(wanted.formats, trained=subject.weights is not None, name=subject.name)
-
-
-def verify(folder: Path, *, watch: Watch = lambda text: None) -> tuple[Check, ...]:
-    """Checks an export again: every file's sha256, and what it computes on the images that lie beside it.
-
-    A Python file is read before it is run, and one that says more than ours do is refused; so is a `.pt2` that
-    holds a pickle.
-
-    Raises:
-        NothingToExport: the folder holds no export.
-        ExportDiffers: a file has changed, or computes something else.
-    """
-    manifest = read_manifest(folder)
-    watch(f"hashing {len(manifest.files)} files")
-    require_unchanged(folder, manifest.files)
-    if not manifest.runnables:
-        return ()
-    _require_listed(manifest)
-    stored = safetensors.numpy.load((folder / REFERENCE).read_bytes())
-    fresh = _fresh(manifest) if manifest.architecture else None
-    spare = _spare(fresh) if fresh else {}
-    checks = []
-    for runnable in manifest.runnables:
-        reason = _reason_not_to_run(folder, runnable)
-        if reason:
-            watch(f"{runnable.path} {reason}, and is compared by its sha256 only")
-            continue
-        _require_safe(folder, runnable)
-        watch(f"running {runnable.path}")
-        expected = stored["scores"]
-        if fresh and runnable.weights and not (folder / runnable.weights).is_file():
-            watch(f"{runnable.path} has no weights here, and is compared with fresh ones")
-            expected = scores_of(fresh, stored["images"])
-        scores = scores_from(runnable, folder, stored["images"], spare)
-        check = compared(runnable, scores, expected)
-        check.require_close(max_drop=1.0)
-        checks.append(check)
-    return tuple(checks)
-
-
-def _reason_not_to_run(folder: Path, runnable: Runnable) -> str:
-    if not can_run(runnable):
-        return "needs onnxruntime"
-    is_ours = runnable.probe != "with_predict" or (folder / runnable.path).read_bytes() == predict_source()
-    return "" if is_ours else "is of another version of this project"
 
 
 def data_of(subject: Subject, watch: Watch) -> Dataset | None:
@@ -182,7 +140,7 @@ def data_of(subject: Subject, watch: Watch) -> Dataset | None:
         dataset = load(subject.data)
         served_resolution(dataset, subject.architecture, None)
     except DataError as error:
-        if not subject.lineage:
+        if subject.is_file or not subject.lineage:
             raise ExportError(str(error)) from None
         watch(f"no validation images, so random ones only: {error}")
         return None
@@ -193,81 +151,55 @@ def data_of(subject: Subject, watch: Watch) -> Dataset | None:
     return dataset
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of Python, of this project and of the libraries that write and run exports."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def _without_doubles(runnables: Sequence[Runnable]) -> list[Runnable]:
     """Returns the runnables without weights that another one runs anyway."""
     run = {one.weights for one in runnables if one.code}
     return [one for one in runnables if one.code or one.weights not in run or not one.weights]
 
 
-def _checked(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ran:
+    """What came of running everything that gives scores.
+
+    Args:
+        checks: how each compares.
+        expected: the network's own scores of the images that are kept.
+        own: those of each variant, by path.
+        not_run: why, by path.
+    """
+
+    checks: tuple[Check, ...]
+    expected: NDArray[np.float32]
+    own: Mapping[str, NDArray[np.float32]]
+    not_run: Mapping[str, str]
+
+
+def _run_all(
     runnables: Sequence[Runnable], folder: Path, network: Network, images: Images, watch: Watch
-) -> list[Check]:
+) -> _Ran:
+    """Runs what can be run in processes of their own; what lacks its library here is told, and left."""
     if not runnables:
-        return []
-    expected = scores_of(network, images.inputs)
-    spare = _spare(network)
-    checks = []
+        return _Ran((), np.empty((0, 0), dtype=np.float32), {}, {})
+    expected, kept = scores_of(network, images.inputs), few(images)
+    checks, own, not_run = list[Check](), dict[str, NDArray[np.float32]](), dict[str, str]()
     for runnable in runnables:
         watch(f"running {runnable.path} in a process of its own on {len(images.inputs)} images")
-        scores = scores_from(runnable, folder, images.inputs, spare)
-        checks.append(compared(runnable, scores, expected, labels=images.labels))
-    return checks
+        try:
+            scores = scores_from(runnable, folder, images.inputs, spare_files(network))
+        except RuntimeMissing as error:
+            not_run[runnable.path] = f"not run: {error}"
+            watch(f"{runnable.path}: {not_run[runnable.path]}")
+            continue
+        tolerance = tolerance_of(runnable.variant)
+        checks.append(compared(runnable, scores, expected, tolerance=tolerance, labels=images.labels))
+        if runnable.variant:
+            own[runnable.path] = scores[kept]
+    return _Ran(tuple(checks), expected[kept], own, not_run)
 
 
-def _fresh(manifest: Manifest) -> Network:
-    """Returns an export's network with weights from seed 0, for what lies in a folder without its weights."""
-    return network_of(Subject(manifest.name, Architecture.from_json(manifest.architecture)))
-
-
-def _spare(network: Network) -> Files:
+def spare_files(network: Network) -> Files:
     """Returns what an export is run with where its folder has not got it."""
     return {
         "network.py": written_source(network),
         "network.safetensors": written_weights(network, dict(network.tensors)),
     }
-
-
-def _reference(network: Network, images: Images) -> bytes:
-    """Returns the first images, as many as are small enough, random and real ones in turn, with their scores."""
-    one = images.inputs[0].nbytes
-    count = max(2, min(MAX_REFERENCE_IMAGES, MAX_REFERENCE_BYTES // one))
-    half = min(images.num_random, max(1, count // 2))
-    inputs = images.inputs[[*range(half), *range(images.num_random, len(images.inputs))][:count]]
-    return safetensors.numpy.save({"images": inputs, "scores": scores_of(network, inputs)})
-
-
-def _require_listed(manifest: Manifest) -> None:
-    """Checks that everything that is going to be read was hashed.
-
-    Raises:
-        NothingToExport: the manifest names a file to run, and not its content.
-    """
-    listed = {entry.path for entry in manifest.files}
-    for runnable in manifest.runnables:
-        for path in (REFERENCE, runnable.path, runnable.code):
-            if path and path not in listed:
-                raise NothingToExport(
-                    f"a manifest must list what it runs, got {path!a} without a sha256; take an export of yours"
-                )
-
-
-def _require_safe(folder: Path, runnable: Runnable) -> None:
-    """Checks that running an export can do nothing but compute."""
-    try:
-        if runnable.code:
-            require_harmless((folder / runnable.code).read_text(encoding="utf-8"))
-        if runnable.probe == "with_program":
-            require_no_pickle((folder / runnable.path).read_bytes())
-    except ValueError as error:
-        raise ExportDiffers(str(error)) from None

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from safetensors import SafetensorError, safe_open
 from nas.config import default_storage
 from nas.exporting.errors import NothingToExport
 from nas.settings import DataSettings, Fidelity, Settings
+from nas.stages.baseline import ORIGIN
+from nas.stages.names import ARMS, FINALISTS
 from nas.stages.preparation import restored_settings
 from nas.study import Study
-from runs import Store, StudyRecord, TrialRecord, open_store
+from runs import Store, StudyRecord, TrialRecord, TrialState, open_store
 from runs.errors import StudyMissing
 from scaling_rules import RuleFit, named_rule
 from search_space import Architecture
@@ -38,6 +41,7 @@ class Subject:
         data: that it was trained on, or is to be checked on; None where that is not known.
         lineage: where it comes from, as JSON can hold it; empty for a file or a reference network.
         preprocessing: as the file says it was exported with; None where none does.
+        files: that it was read from; none for what the ledger or the zoo has.
     """
 
     name: str
@@ -46,6 +50,12 @@ class Subject:
     data: DataSettings | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    files: tuple[Path, ...] = ()
+
+    @property
+    def is_file(self) -> bool:
+        """Returns whether somebody named files, and not a trial."""
+        return bool(self.files)
 
 
 def subject_of(
@@ -57,7 +67,10 @@ def subject_of(
         NothingToExport: the file of weights cannot be read.
     """
     content = None if weights is None else _read(weights)
-    return Subject(file_name(name), dataclasses.replace(architecture, auxiliary=()), content, data)
+    files = () if weights is None else (weights,)
+    return Subject(
+        file_name(name), dataclasses.replace(architecture, auxiliary=()), content, data, files=files
+    )
 
 
 def subject_in(path: Path, *, data: DataSettings | None = None) -> Subject:
@@ -78,7 +91,9 @@ def subject_in(path: Path, *, data: DataSettings | None = None) -> Subject:
             f"a file of weights must say its architecture, as those of `nas export` do, got {str(path)!r}"
             f" ({type(error).__name__}); name the architecture and give the weights with --weights"
         ) from None
-    return Subject(file_name(path.stem), architecture, content, data, preprocessing=preprocessing)
+    return Subject(
+        file_name(path.stem), architecture, content, data, preprocessing=preprocessing, files=(path,)
+    )
 
 
 def subject_of_trial(
@@ -128,12 +143,14 @@ def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, 
     return {
         "study": study.name,
         "trial": trial.number,
+        "arm": _arm(store, study),
         "study_seed": study.seed,
         "space": {key: (study.space or {}).get(key) for key in ("name", "version")},
         "settings": _without_places(study.settings),
         "fingerprint": study.settings.get("fingerprint"),
         "digest": trial.digest,
         "seed": trial.seed,
+        "trainings": _trainings(store, study, trial),
         "recipe": _parsed(trial.recipe),
         "fidelity": _parsed(trial.fidelity),
         "choices": dict(trial.choices),
@@ -149,6 +166,30 @@ def _lineage(store: Store, study: StudyRecord, trial: TrialRecord) -> dict[str, 
         "code_version": attempts[-1].code_version if attempts else None,
         "host": attempts[-1].host if attempts else None,
     }
+
+
+def _trainings(store: Store, study: StudyRecord, trial: TrialRecord) -> list[dict[str, Any]]:
+    """Returns seed and accuracy of every complete training of a trial's network, in its study and as its finalist."""
+    trials = store.trials(study.id)
+    with suppress(StudyMissing):
+        trials += store.trials(store.study(f"{study.name}.{FINALISTS}").id)
+    return [
+        {"seed": one.seed, "accuracy": one.metrics["accuracy"]}
+        for one in trials
+        if one.digest == trial.digest and one.state is TrialState.COMPLETE and "accuracy" in one.metrics
+    ]
+
+
+def _arm(store: Store, study: StudyRecord) -> dict[str, Any] | None:
+    """Returns of which study this one is a part, and the network that the whole was made of; None for a whole one."""
+    name, _, part = study.name.rpartition(".")
+    if part not in ARMS:
+        return None
+    try:
+        parent = store.study(name)
+    except StudyMissing:
+        return None
+    return {"of": name, "name": part, "network": parent.settings.get(ORIGIN)}
 
 
 def _scaling(store: Store, trial: TrialRecord) -> dict[str, Any] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nas.evaluation.data import Carried, Dataset
@@ -13,9 +14,10 @@ from nas.evaluation.probe import Candidates
 from nas.execution import open_executor
 from nas.interfaces import Evaluator, Executor
 from nas.settings import Settings
-from nas.stages.budget import Budget
+from nas.stages.budget import Budget, counted
 from nas.stages.driver import Driver
 from nas.stages.history import History
+from nas.stages.names import CONTROL
 from nas.stages.proposals import Source
 from nas.stages.rules import Ending, Rules
 from nas.stages.workers import packed, place
@@ -118,7 +120,11 @@ class Bench:
         """
         if self._executor is None:
             self._executor = self._opened()
-        run = self.store.open_run(study.id, stage, study.settings, parent=parent)
+        given = {
+            **study.settings,
+            "budget": asdict(rules.budget),
+        }  # which `Store.check` compares with what was spent
+        run = self.store.open_run(study.id, stage, given, parent=parent)
         status = "failed"
         begun, num_before = time.monotonic(), self._num_ended(study)
         try:
@@ -136,7 +142,8 @@ class Bench:
             status = (
                 "stopped" if ending.kind == "stopped" else "failed" if ending.kind == "failures" else "done"
             )
-            self.watch.told(self._pace(self._num_ended(study) - num_before, time.monotonic() - begun))
+            if num_ended := self._num_ended(study) - num_before:
+                self.watch.told(self._pace(num_ended, time.monotonic() - begun))
             return ending
         finally:
             self.store.close_run(run.id, status)
@@ -150,9 +157,9 @@ class Bench:
         assert self._executor is not None
         hourly, number = num_ended / max(seconds, 1e-9) * 3600, self._executor.num_slots
         gpus = number * self._num_gpus_each
-        on = f"{number} worker{'' if number == 1 else 's'}"
+        on = counted(number, "worker")
         per_gpu = f", {hourly / gpus:.4g} for each GPU" if gpus else ""
-        return f"pace    {num_ended} trials ended in {seconds:.1f} s: {hourly:.4g} an hour on {on}{per_gpu}"
+        return f"pace    {counted(num_ended, 'trial')} ended in {seconds:.1f} s: {hourly:.4g} an hour on {on}{per_gpu}"
 
 
 def arm_study(
@@ -168,7 +175,7 @@ def arm_study(
 
     Args:
         store: the ledger.
-        parent: the study that the arm belongs to; gives its seed.
+        parent: the study that the arm belongs to; gives its seed, but to the control, which has one of its own.
         arm: last part of the name.
         space: of the trials; empty where they are not drawn from one.
         settings: stored with a new arm; left out, the parent's.
@@ -181,10 +188,22 @@ def arm_study(
         return store.create_study(
             name,
             directions=directions or parent.directions,
-            seed=parent.seed or 0,
+            seed=control_seed(parent.seed or 0) if arm == CONTROL else parent.seed or 0,
             space=space,
             settings=parent.settings if settings is None else settings,
         )
+
+
+def control_seed(seed: int) -> int:
+    """Returns the seed of a study's control arm.
+
+    Under the study's own seed a random control would begin with the very proposals of the search; and since training
+    seeds follow from it too, neither arm could pay for its own: what one has trained would be the other's for nothing.
+
+    Args:
+        seed: the study's.
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed} {CONTROL}".encode()).digest()[:4], "big")
 
 
 def revive(store: Store, study: StudyRecord) -> None:

@@ -78,6 +78,15 @@ class Budget:
                 )
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun, for people.
+
+    >>> counted(1, "trial"), counted(2, "trial")
+    ('1 trial', '2 trials')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def num_paid(spent: Spent) -> int:
     """Returns how many trials have used the budget: begun, neither refused nor reused."""
     return sum(spent.counts[state] for state in _PAID) - spent.num_reused

@@ -13,16 +13,15 @@ from runs import Store, TrialRecord
 from scaling_rules import Committee, Voter, committee_frontier
 
 PREDICTIONS = "predictions"  # kind of the artifact that holds them
-MAX_VOTERS = (
-    12  # trained networks of which committees are made: the cheapest; their triples are a few hundred
-)
+# trained networks of which committees are made: the cheapest; their triples are a few hundred. All stand alone.
+MAX_VOTERS = 12
 
 
 def committees(store: Store, arm: Arm) -> tuple[Committee, ...]:
-    """Returns the committees of trained members that none beats in MACs and validation accuracy.
+    """Returns the trained members, and their committees that none beats in MACs and validation accuracy.
 
-    Members and thresholds are chosen on one half of the validation images; costs and accuracies are those on the
-    other. Predictions are made from the stored weights once, and kept as artifacts.
+    Members and thresholds are chosen on one half of the validation images; costs and accuracies, and what is beaten,
+    are those on the other. Predictions are made from the stored weights once, and kept as artifacts.
 
     Args:
         store: the ledger.
@@ -32,11 +31,11 @@ def committees(store: Store, arm: Arm) -> tuple[Committee, ...]:
     trained.sort(key=lambda pair: pair[1].costs["macs"])
     if not trained:
         return ()
-    said = [stored_predictions(store, arm, *pair) for pair in trained[:MAX_VOTERS]]
-    names = voter_names([one for one, _ in trained[:MAX_VOTERS]])
+    said = [stored_predictions(store, arm, *pair) for pair in trained]
+    names = voter_names([one for one, _ in trained])
     voters = [
-        Voter(name, trial.costs["macs"], votes.probabilities.astype(np.float64))
-        for name, (_, trial), votes in zip(names, trained, said, strict=False)
+        Voter(name, trial.costs["macs"], votes.probabilities.astype(np.float64), joins=index < MAX_VOTERS)
+        for index, (name, (_, trial), votes) in enumerate(zip(names, trained, said, strict=True))
     ]
     labels = said[0].labels
     return committee_frontier(

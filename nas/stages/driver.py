@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Task
 from nas.stages import outcomes
-from nas.stages.budget import num_paid
+from nas.stages.budget import counted, num_paid
 from nas.stages.history import History
 from nas.stages.proposals import ClaimLost, Proposal, Source, evaluation_key
 from nas.stages.rules import Ending, Rules
@@ -112,7 +112,18 @@ class Driver:
         assert self._ending is not None
         self._catch_up()
         self._watch(self._history)
-        return self._ending
+        return self._final(self._ending)
+
+    def _final(self, ending: Ending) -> Ending:
+        """Returns the ending with the numbers after the last training, and with what is left to go on with."""
+        if ending.kind != "done":
+            return ending
+        reason = self._rules.budget.exceeded(self._history.spent, self._history.hours) or ending.reason
+        num_waiting = self._history.spent.counts[TrialState.QUEUED]
+        waiting = (
+            f"; {counted(num_waiting, 'trial')} stopped in the middle and can go on" if num_waiting else ""
+        )
+        return Ending(ending.kind, reason + waiting)
 
     @property
     def _waits(self) -> bool:
@@ -152,7 +163,8 @@ class Driver:
             )
         if rules.max_failures is not None and spent.counts[TrialState.FAILED] > rules.max_failures:
             failed = spent.counts[TrialState.FAILED]
-            return Ending("failures", f"{failed} trials failed, and {rules.max_failures} are allowed")
+            allowed = f"{rules.max_failures} {'is' if rules.max_failures == 1 else 'are'} allowed"
+            return Ending("failures", f"{counted(failed, 'trial')} failed, and {allowed}")
         if self._source.num_trials is None and self._num_barren >= MAX_BARREN:
             return Ending(
                 "exhausted", f"the last {MAX_BARREN} proposals were refused or known; nothing new came"
@@ -182,7 +194,9 @@ class Driver:
             limits = {"max_paid": self._rules.budget.trials, "max_trials": self._source.num_trials}
             claims += self._store.begin(self._study.id, num_new, **limits)
         if not claims and not self._running:
-            self._ending = Ending("done", f"all {num_paid(self._history.spent)} trials are done")
+            num_done = num_paid(self._history.spent)
+            text = "the one trial is done" if num_done == 1 else f"all {num_done} trials are done"
+            self._ending = Ending("done", text)
         return claims
 
     def _claimed(self) -> list[Claim]:
@@ -319,6 +333,7 @@ class Driver:
             seed=running.proposal.seed,
             checkpoints=self._store.artifacts.url,
             time_limit_s=rules.time_limit_s,
+            stall_s=rules.stall_s,
         )
 
     def _beat(self) -> None:
@@ -354,6 +369,7 @@ class Driver:
         elif state == "cancelled":
             self._ending = Ending("stopped", "`nas cancel` asked for it")
             self._outcomes += [outcomes.cancelled(claim) for claim in self._claimed()]
+            self._trained |= {one.claim.attempt: one.key.hash for one in self._running.values()}
             self._running.clear()  # whoever opened the workers ends them; what they still say is not heard
             self._flush()
 

@@ -95,11 +95,9 @@ def fit(
         method = settings.fit.method
         name = GRID if method == "grid" else FIT
         settings = changes(arm_settings(store, parent, (name,)))
-        settings = settings.model_copy(
-            update={"fit": settings.fit.model_copy(update={"epochs": fit_epochs(settings)})}
-        )
         check_budget(settings.fit)
         baseline = arm_baseline(store, parent, name, trial, settings)
+        settings = settled(settings, baseline)
         largest = settings.fit.largest if method == "surface" else 2.0
         side = baseline.largest_side(largest * 1.1)
         arm = open_arm(store, parent, name, settings=settings, baseline=baseline, side=side)
@@ -153,9 +151,10 @@ def arm_baseline(
         begun = store.study(f"{parent.name}.{arm}")
     except StudyMissing:
         return baseline_of(store, parent, trial, divisor=settings.fit.divisor)
-    stored = stored_baseline(begun.settings, divisor=settings.fit.divisor)
+    divisor = settings.fit.divisor or begun.settings["fit"]["divisor"]
+    stored = stored_baseline(begun.settings, divisor=divisor)
     if trial is not None:
-        named = baseline_of(store, parent, trial, divisor=settings.fit.divisor)
+        named = baseline_of(store, parent, trial, divisor=divisor)
         # another network than before is refused by `open_arm`, in its words
         return stored if named.architecture == stored.architecture else named
     return stored
@@ -164,6 +163,12 @@ def arm_baseline(
 def fit_epochs(settings: Settings) -> int:
     """Returns for how many epochs each network of a fit is trained."""
     return settings.fit.epochs or settings.fidelity.epochs
+
+
+def settled(settings: Settings, baseline: Baseline) -> Settings:
+    """Returns settings as an arm keeps them: with the epochs and the divisor that were left open."""
+    chosen = {"epochs": fit_epochs(settings), "divisor": baseline.divisor}
+    return settings.model_copy(update={"fit": settings.fit.model_copy(update=chosen)})
 
 
 def _plan(arm: Arm) -> str:

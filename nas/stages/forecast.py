@@ -9,7 +9,17 @@ from statistics import NormalDist, fmean
 
 from nas.settings import GrowSettings
 from nas.stages.baseline import Baseline
-from scaling_rules import Member, Multipliers, Ramp, Regularisation, RuleFit, ScalingRule, family, named_rule
+from scaling_rules import (
+    NUDGE,
+    Member,
+    Multipliers,
+    Ramp,
+    Regularisation,
+    RuleFit,
+    ScalingRule,
+    family,
+    named_rule,
+)
 
 COMPOUND = "compound"  # name of the fitted rule
 _LEAST = 1e-3  # share of errors below which a logarithm would say nothing
@@ -90,6 +100,24 @@ def members(
                 (f"{_quantity(target)} {name}", one) for target, one in zip(targets, grown, strict=True)
             ]
     return tuple(found)
+
+
+def missed(one: Forecast, baseline: Baseline) -> str:
+    """Returns by what a size misses the cost that was asked for, and what to do; nothing where it is met.
+
+    >>> missed(forecast(baseline, "dWr", "phi 1", member, None), baseline)
+    'dWr phi 1 costs 7.2x the baseline, not 2x: no network within 15 % of the rule is nearer; try --divisor 4'
+    """
+    cost, target = one.member.cost, one.member.target
+    if one.member.met or target is None:
+        return ""
+    if one.size.startswith("phi"):
+        base = baseline.macs(depth=1.0, width=1.0, resolution=1.0)
+        said = f"costs {cost / base:.3g}x the baseline, not {target / base:.3g}x"
+    else:
+        said = f"has {cost:,.0f}, not {target:,.0f}"
+    remedy = f"; try --divisor {baseline.divisor // 2}" if baseline.divisor > 1 else ""
+    return f"{one.rule} {one.size} {said}: no network within {NUDGE - 1:.0%} of the rule is nearer{remedy}"
 
 
 def _quantity(value: float) -> str:

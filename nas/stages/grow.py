@@ -18,8 +18,8 @@ from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.baseline import Baseline
 from nas.stages.budget import Budget
 from nas.stages.committee import committees
-from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, fitted, opened
-from nas.stages.forecast import COMPOUND, Forecast, carried_over, forecast, members, rule_called
+from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, fitted, opened, settled
+from nas.stages.forecast import COMPOUND, Forecast, carried_over, forecast, members, missed, rule_called
 from nas.stages.names import FIT, GRID, GROW
 from nas.stages.rules import Ending
 from nas.stages.scaled_trainings import GROW_REPEATS, Arm, ScaledTraining, open_arm
@@ -82,7 +82,8 @@ class GrowReport:
         ending: why the stage ended; `stopped` can be gone on with.
         epochs: of each training.
         members: the sizes that were asked for, the cheapest first.
-        committees: of all trained members, none beaten by another; empty before two are trained.
+        committees: the trained members one by one, and those of their committees that none beat where they were chosen;
+            empty before two are trained.
         fit: id of the stored fit; None where no rule was fitted.
         num_failed: trainings without a result.
         device_seconds: of training, the whole family's.
@@ -128,9 +129,7 @@ def grow(
     """
     with opened(study, storage, artifacts) as (store, parent):
         watch = watch or Watch()
-        settings = changes(arm_settings(store, parent, (FIT, GRID)))
-        epochs = {"epochs": fit_epochs(settings)}
-        settings = settings.model_copy(update={"fit": settings.fit.model_copy(update=epochs)})
+        settings = changes(arm_settings(store, parent, (FIT, GRID, GROW)))
         known = fitted(store, parent)
         if known is None and COMPOUND in settings.grow.rule:
             raise NoFit(
@@ -138,6 +137,7 @@ def grow(
                 " or name a rule of the literature"
             )
         baseline = _baseline(store, parent.name, settings, known)
+        settings = settled(settings, baseline)
         family = _family(baseline, settings, known)
         side = max([one.resolution for one in family], default=1)
         arm = open_arm(store, parent, GROW, settings=settings, baseline=baseline, side=side)
@@ -298,6 +298,7 @@ def _plan(arm: Arm, family: Sequence[Forecast]) -> str:
             f"grow    {arm.baseline.origin} to {sizes}",
             f"train   {_epochs(arm.settings)} epochs, {seeds} each"
             + (f"; with each doubling of the cost rises {rising}" if rising else ""),
+            *filter(None, [missed(one, arm.baseline) for one in family]),
         ]
     )
 

@@ -6,3 +6,4 @@ FIT = "fit"  # measures scaled variants of the winner
 GRID = "grid"  # the same, by the paper's grid
 SWEEP = "sweep"  # scales one dimension alone
 GROW = "grow"  # trains the family
+ARMS = (CONTROL, FINALISTS, FIT, GRID, SWEEP, GROW)

@@ -15,6 +15,7 @@ from nas.evaluation.data import Dataset
 from nas.evaluation.latency_table import LatencyError, read_table
 from nas.reward import Reward
 from nas.settings import Settings, make_settings
+from nas.stages.budget import counted
 from runs import StudyRecord
 from runs.errors import StudyMissing
 from search_space import Architecture, SearchSpace, open_space
@@ -30,12 +31,12 @@ def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
     """Returns what a search is going to do and to spend, in a few lines, before it spends anything."""
     chosen, reward = settings.search, settings.search.make_reward()
     limits = [
-        f"{chosen.trial_limit} trials" if chosen.trial_limit is not None else "",
+        counted(chosen.trial_limit, "trial") if chosen.trial_limit is not None else "",
         f"{chosen.hours:g} hours" if chosen.hours is not None else "",
         f"{chosen.device_hours:g} device-hours" if chosen.device_hours is not None else "",
     ]
     control = f", and as much for {chosen.control} as control" if chosen.control != "none" else ""
-    seeds = f"{chosen.repeats} further seed{'s' if chosen.repeats > 1 else ''}"
+    seeds = counted(chosen.repeats, "further seed")
     extra = f"; then the best {chosen.finalists} again from {seeds} each" if chosen.repeats else ""
     if chosen.control != "none" and (chosen.repeats < 2 or reward.kind == "pareto"):
         extra += "; comparing with the control needs 2 repeats or more, and one number as reward"
@@ -44,8 +45,8 @@ def plan(settings: Settings, dataset: Dataset, space: SearchSpace) -> str:
             f"data    {dataset.describe()}",
             f"space   {space.name} at width {chosen.width:g}: {space.size:.3g} points (version {space.version})",
             f"reward  {reward.equation}; refused above {reward.limit:g} {reward.cost}",
-            f"train   {settings.fidelity.epochs} epochs of {settings.fidelity.share:.0%} of the training images,"
-            f" stopped early by {chosen.pruning}",
+            f"train   {counted(settings.fidelity.epochs, 'epoch')} of {settings.fidelity.share:.0%} of the training"
+            f" images, stopped early by {chosen.pruning}",
             f"budget  {', '.join(filter(None, limits))} with {chosen.strategy}{control}{extra}",
         ]
     )

@@ -23,6 +23,7 @@ class Rules:
         rungs: which trainings are stopped early.
         budget: what may be spent.
         time_limit_s: after which one training is given up.
+        stall_s: without a finished epoch, after which a worker is taken for lost; None: never.
         max_failures: failed trials after which the stage gives up; None: never.
         latency_ms: looks a network's latency up before it is trained; None: it is measured afterwards, if at all.
     """
@@ -34,6 +35,7 @@ class Rules:
     rungs: Rungs
     budget: Budget
     time_limit_s: float | None = None
+    stall_s: float | None = None
     max_failures: int | None = None
     latency_ms: Callable[[Architecture], float] | None = None
 

@@ -164,6 +164,7 @@ class Arm:
             rungs=make_rungs("none", max_epochs=1),
             budget=budget,
             time_limit_s=search.time_limit_s,
+            stall_s=search.stall_s,
             max_failures=search.max_failures,
         )
 

@@ -7,9 +7,10 @@ and repeated trainings of the finalists, so that the report can say whether the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from nas.interfaces import Evaluator
 from nas.reward import Reward
 from nas.settings import Settings
 from nas.stages.arms import Bench, Elsewhere, Watch, arm_study, revive, training_evaluator
-from nas.stages.budget import Budget
+from nas.stages.budget import Budget, counted
 from nas.stages.finalists import Finalist, finalists, repeated
 from nas.stages.names import CONTROL, FINALISTS
 from nas.stages.preparation import (
@@ -35,11 +36,11 @@ from nas.stages.preparation import (
 )
 from nas.stages.proposals import ListedSource, SampledSource, Source
 from nas.stages.rules import Ending, Rules
-from nas.stages.workers import check_places, size_classes
+from nas.stages.workers import check_workers, size_classes
 from nas.strategies.comparison import Comparison, compare
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
-from runs import Store, StudyRecord, open_store
+from runs import Store, StudyRecord, TrialRecord, open_store
 from search_space import Architecture, SearchSpace
 from search_space.spaces import SpaceError, difference
 
@@ -101,13 +102,13 @@ def search(
 
     Raises:
         StudyExists: resume it instead.
-        DataError, SpaceError, SettingsError, LedgerError: as their sentences say; nothing is spent then.
+        DataError, SpaceError, SettingsError, ExecutorError, LedgerError: as their sentences say; nothing is spent then.
 
     Example:
         >>> report = search(Settings())
         >>> report.winner.trial.metrics["accuracy"]
     """
-    check_places(settings.search)
+    check_workers(settings.search)
     dataset = load(settings.data)
     settings = with_width(settings, dataset)
     space = make_space(settings, dataset)
@@ -169,6 +170,7 @@ def resume(
         settings = settings.model_copy(
             update={"search": settings.search.model_copy(update={"storage": url, "artifacts": artifacts})}
         )
+        check_workers(settings.search)
         dataset = load(settings.data)
         space = make_space(settings, dataset)
         _check_unchanged(study, space, dataset)
@@ -244,15 +246,32 @@ def report(store: Store, study: StudyRecord, ending: Ending | None = None) -> Se
     seconds = sum(store.spent(one.id).device_seconds for one in store.studies() if one.name in arms)
     ending = ending or Ending(study.state, f"the study is {study.state}")
     if not own and ending.kind in ("done", "exhausted", "failures"):
-        raise NothingFeasible(
-            f"a search needs one complete trial to have a result, got none in study {study.name!r}:"
-            f" {ending.reason}; raise the target or the budget, or look at `nas trials {study.name}`"
-        )
+        raise NothingFeasible(_nothing(study, store.trials(study.id), ending))
     comparison = None
     if own and control and own[0].repeats and control[0].repeats and reward.kind != "pareto":
         if len(own[0].repeats) > 1 or len(control[0].repeats) > 1:
-            comparison = compare([one.repeats for one in own], [one.repeats for one in control])
+            is_same = own[0].trial.digest == control[0].trial.digest
+            comparison = replace(
+                compare([one.repeats for one in own], [one.repeats for one in control]), is_same=is_same
+            )
     return SearchReport(study.name, reward, ending, own, comparison, seconds)
+
+
+def _nothing(study: StudyRecord, trials: Sequence[TrialRecord], ending: Ending) -> str:
+    """Returns why a search has no result, and what helps: the recipe where trainings failed, else the limits."""
+    rule = f"a search needs one complete trial to have a result, got none in study {study.name!r}"
+    failed = [trial for trial in trials if trial.failure_class is not None and trial.reused_from is None]
+    if not failed:
+        return (
+            f"{rule}: {ending.reason}; raise the target or the budget, or look at `nas trials {study.name}`"
+        )
+    classes = Counter(trial.failure_class.value for trial in failed if trial.failure_class is not None)
+    named = ", ".join(f"{count} {name}" for name, count in classes.most_common())
+    return (
+        f"{rule}: {counted(len(failed), 'trial')} failed ({named}), the first with {failed[0].message!r}; change the"
+        f" recipe, such as --learning-rate, or see `nas show {study.name}/{failed[0].number}` and"
+        f" `nas trials {study.name}`"
+    )
 
 
 def _sampled(
@@ -287,6 +306,7 @@ def _rules(
         ),
         budget=_budget(settings) if source.num_trials is None else Budget(source.num_trials),
         time_limit_s=chosen.time_limit_s,
+        stall_s=chosen.stall_s,
         max_failures=chosen.max_failures,
         latency_ms=latency_ms,
     )

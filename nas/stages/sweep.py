@@ -6,9 +6,11 @@ EfficientNet (Tan and Le 2019), section 3.2 and figure 3, on the user's own data
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from nas.settings import Settings
 from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.baseline import Baseline
 from nas.stages.budget import Budget
-from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, opened
+from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, opened, settled
 from nas.stages.names import SWEEP
 from nas.stages.rules import Ending
 from nas.stages.scaled_trainings import FIT_REPEATS, Arm, ScaledTraining, open_arm
@@ -27,6 +29,8 @@ from search_space import cost
 
 LAW = "law"  # kind of a stored fit
 DIMENSIONS = ("depth", "width", "resolution")
+FAR = 1_000.0  # times the MACs: no saturation that can be spoken of
+Shape = Literal["saturates", "rises", "falls"]
 
 
 class BadSweep(ValueError):
@@ -58,6 +62,17 @@ class Curve:
     points: tuple[SweepPoint, ...]
     law: LawFit | None
     why: str = ""
+
+    @property
+    def shape(self) -> Shape | None:
+        """What may be said of it: it `rises` where no possible limit is determined; None without a law."""
+        if self.law is None:
+            return None
+        limit, exponent = self.law.parameters
+        if self.law.law.scales[0] <= 0.0:
+            return "falls"
+        is_bounded = limit.value <= 1.0 and math.isfinite(limit.high) and exponent.low > 0.0
+        return "saturates" if is_bounded and self.law.law.saturation() < FAR else "rises"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +114,8 @@ def sweep(
     with opened(study, storage, artifacts) as (store, parent):
         watch = watch or Watch()
         settings = changes(arm_settings(store, parent, (SWEEP,)))
-        epochs = {"epochs": fit_epochs(settings)}
-        settings = settings.model_copy(update={"fit": settings.fit.model_copy(update=epochs)})
         baseline = arm_baseline(store, parent, SWEEP, trial, settings)
+        settings = settled(settings, baseline)
         side = round(baseline.architecture.resolution * max([*factors.get("resolution", ()), 1.0])) + 1
         arm = open_arm(store, parent, SWEEP, settings=settings, baseline=baseline, side=side)
         wanted = _trainings(arm, factors)

@@ -7,6 +7,7 @@ the settings name holds; what they leave out is chosen here, and said in words b
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from nas.evaluation.evaluator import num_gpus
 from nas.evaluation.probe import Candidates, probed
-from nas.execution import cluster_nodes, on_worker
+from nas.execution import cluster_nodes, on_worker, require_answer
 from nas.execution.demands import NODE_LABEL, Demands
 from nas.execution.errors import ExecutorError
 from nas.execution.packing import Packing, on_cores, on_gpu
@@ -70,6 +71,18 @@ def check_places(chosen: SearchSettings) -> None:
             " give its --address, or leave them out"
         )
     _demands(chosen, 0.0)
+
+
+def check_workers(chosen: SearchSettings) -> None:
+    """Refuses, before anything is kept, workers that contradict themselves and a cluster that does not answer.
+
+    Raises:
+        SettingsError: as for `check_places`.
+        ExecutorError: nothing answers at the address.
+    """
+    check_places(chosen)
+    if chosen.address is not None:
+        require_answer(chosen.address)
 
 
 def place(chosen: SearchSettings, *, num_processes: int = 1) -> Placement:
@@ -164,7 +177,7 @@ def _probed_there(chosen: SearchSettings, address: str, candidates: Candidates) 
     wanted = _demands(chosen, 0.0)
     nodes = cluster_nodes(address)
     gpus = wanted.offers(nodes, "GPU") if chosen.gpu_share != 0.0 else 0.0
-    kinds: dict[tuple[float | str, ...], dict[str, Any]] = {}  # each by its node with the least memory
+    kinds: dict[tuple[float | str, ...], Mapping[str, Any]] = {}  # each by its node with the least memory
     for node in sorted(wanted.usable(nodes), key=lambda node: -float(node["Resources"].get("memory", 0.0))):
         offered = node["Resources"]
         if offered.get("CPU", 0.0) >= 1.0 and (not gpus or offered.get("GPU", 0.0) >= 1.0):

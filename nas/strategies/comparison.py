@@ -31,6 +31,7 @@ class Comparison:
     noise: float  # standard deviation between seeds, pooled
     num_degrees: int  # degrees of freedom of the noise
     confidence: float
+    is_same: bool = False  # whether both winners are one network, so that there is nothing to compare
 
     @property
     def is_better(self) -> bool:
@@ -49,6 +50,9 @@ class Comparison:
             f"{self.difference:+.4f}, {self.confidence:.0%} interval {self.low:+.4f} to {self.high:+.4f},"
             f" seed noise {self.noise:.4f}"
         )
+        if self.is_same:
+            noise = f"seed noise {self.noise:.4f}"
+            return f"The winner and the control's are one architecture: both arms found it ({noise})."
         if self.is_better:
             return f"The winner beats the control beyond seed noise ({numbers})."
         if self.is_worse:

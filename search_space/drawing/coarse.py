@@ -82,7 +82,7 @@ def _grouped(group: Sequence[Step], row: int, depth: int, total: int) -> Box:
     first, last = group[0], group[-1]
     stages = [next(run).stage for _, run in groupby(group, key=lambda step: step.place)]
     if depth == 2 and "blocks" in first.name:
-        alike = f" · {len(group)} alike" if len(group) > 1 else ""
+        alike = f" · {len(group)} alike, each" if len(group) > 1 else ""
         title = (span(first.name, last.name).removeprefix(f"{first.place}.") + alike, "")
     elif len(stages) > 1:
         title = (span(first.place, last.place), listed([stage_words(stage) for stage in stages]))
@@ -90,7 +90,8 @@ def _grouped(group: Sequence[Step], row: int, depth: int, total: int) -> Box:
         title = (_named(first), stage_details(first.stage))
     kind = block_kind(max(group, key=lambda step: step.cost.macs).stage.block)
     cost = Cost()
-    for step in group:
+    # of blocks drawn as one, the cost of each: bars of blocks are compared with bars of blocks
+    for step in group[:1] if depth == 2 else group:
         cost += step.cost
     box = _box(span(first.name, last.name), row, kind, last.made, title, cost, cost.macs / total)
     return replace(box, pinned=not last.auxiliary)

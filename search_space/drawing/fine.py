@@ -24,7 +24,7 @@ from search_space.drawing.wording import (
     stage_words,
 )
 from search_space.graph import Graph, Node
-from search_space.operators import AdaptiveAveragePool, Conv2d, Shape
+from search_space.operators import AdaptiveAveragePool, Conv2d, DropPath, Shape
 
 CHARACTER, LINE = 6.9, 14.0  # px of a letter, generously, and of a line
 NARROWEST = 64.0
@@ -150,7 +150,10 @@ def _drawn(step: Step, piece: _Piece, row: int) -> Box:
         title = words[main[0]].replace("depthwise", "separable")
     elif len(main) > 1 and isinstance(nodes[main[0]].operator, AdaptiveAveragePool):
         title = f"squeeze {channels[0]} to {nodes[main[1]].shape[0]}"
-    plain = [word for word, kind in zip(words, kinds, strict=True) if kind == "plain"]
+    plain = [
+        word for word, kind, node in zip(words, kinds, nodes, strict=True) if kind == "plain" and _acts(node)
+    ]
+    plain = plain if plain or main else words
     lines = [title, " · ".join(plain), shape_words(nodes[-1].shape)]
     macs = sum(node.operator.macs(*step.graph.input_shapes(node)) for node in nodes)
     params = sum(node.operator.params(*step.graph.input_shapes(node)) for node in nodes)
@@ -158,6 +161,11 @@ def _drawn(step: Step, piece: _Piece, row: int) -> Box:
     details.append(f"{shape_words(nodes[-1].shape)}, {count_words(macs)} MACs, {count_words(params)} params")
     key = f"{step.name}.{nodes[0].name}"
     return _written(key, row + piece.layer, kind, tuple(line for line in lines if line), "\n".join(details))
+
+
+def _acts(node: Node) -> bool:
+    """Returns whether an operator does anything as published: drop-path waits for the rate that `build` is given."""
+    return not isinstance(node.operator, DropPath)
 
 
 def _written(key: str, row: int, kind: Kind, lines: tuple[str, ...], tooltip: str) -> Box:

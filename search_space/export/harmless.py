@@ -30,7 +30,7 @@ MODULES = {name for name, value in vars(nn).items() if inspect.isclass(value)}
 TORCH = {"Tensor", "cat", "flatten", "tensor"}
 FUNCTIONAL = {"pad"}
 NAMES = {"enumerate", "float", "range", "str", "super", "tuple", "zip"}
-ATTRIBUTES = {"append", "eval", "float", "load_state_dict", "shape"}
+ATTRIBUTES = {"append", "device", "eval", "float", "load_state_dict", "shape"}
 DECORATOR = "torch.no_grad()"
 _STATEMENTS = (
     ast.Import,

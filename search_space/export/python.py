@@ -115,7 +115,7 @@ def described(architecture: Architecture, notes: Sequence[str] = ()) -> str:
     told = "".join(f"{note}\n" for note in notes)
     return (
         f"A network for {images}.\n\n{total.params:,} parameters, {total.macs:,} MACs. "
-        f"Use: `Network()`.\nArchitecture (sha256): {architecture.digest}\n{told}"
+        f"Use: `load(path)`.\nArchitecture (sha256): {architecture.digest}\n{told}"
     )
 
 

@@ -22,7 +22,7 @@ LOAD = '''def load(path: str) -> Network:
 
 NORMALISED = '''def normalised(levels: torch.Tensor) -> torch.Tensor:
     """Returns what the network takes, of images with levels from 0 to 255: [n, channels, height, width]."""
-    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    mean, std = (torch.tensor(values, device=levels.device)[:, None, None] for values in (MEAN, STD))
     return (levels.float() / 255.0 - mean) / std'''
 
 

@@ -19,6 +19,7 @@ from search_space.export.preprocessing import Preprocessing
 from search_space.export.timm_definition import (
     TIMM_STEM_STRIDE,
     TimmDefinition,
+    TimmError,
     timm_definition,
     timm_tensors,
 )
@@ -45,7 +46,19 @@ def timm_files(
         TimmError: timm's builder cannot express the network.
     """
     definition, name = timm_definition(architecture), f"nas_{name}"
-    configuration = {
+    configuration = _configuration(name, architecture, preprocessing)
+    return {
+        "config.json": (json.dumps(configuration, indent=2) + "\n").encode(),
+        "model.safetensors": save(timm_tensors(definition, tensors), metadata={"format": "pt"}),
+        f"{name}_timm.py": _source(name, definition).encode(),
+    }
+
+
+def _configuration(
+    name: str, architecture: Architecture, preprocessing: Preprocessing | None
+) -> dict[str, Any]:
+    definition = timm_definition(architecture)
+    return {
         "architecture": name,
         "num_classes": architecture.num_classes,
         "num_features": definition.arguments["num_features"],
@@ -53,11 +66,42 @@ def timm_files(
         "pretrained_cfg": _pretrained(architecture, preprocessing),
         "definition": definition.to_dict(),
     }
-    return {
-        "config.json": (json.dumps(configuration, indent=2) + "\n").encode(),
-        "model.safetensors": save(timm_tensors(definition, tensors), metadata={"format": "pt"}),
-        f"{name}_timm.py": _source(name, definition).encode(),
-    }
+
+
+def require_timm_folder(files: Mapping[str, bytes], name: str, architecture: Architecture) -> None:
+    """Checks that opening a folder with timm does no more than opening one of ours: before one from elsewhere is run.
+
+    Args:
+        files: the folder's, by name.
+        name, architecture: of the network that it must be for.
+
+    Raises:
+        TimmError: it holds other files, other Python, or a configuration that asks for more.
+    """
+    module, known = f"nas_{name}_timm.py", {"mean", "std", "label_names"}
+    what = sorted(files)
+    if name.isidentifier() and what == sorted(("config.json", "model.safetensors", module)):
+        source = _source(f"nas_{name}", timm_definition(architecture)).encode()
+        what = [module]
+        if files[module] == source:
+            what = ["config.json"]
+            if _without(files["config.json"], known) == _configuration(f"nas_{name}", architecture, None):
+                return
+    raise TimmError(
+        f"a folder for timm must hold what `nas export` writes for its network, got {', '.join(what)!a} with"
+        " something else; export it again"
+    )
+
+
+def _without(content: bytes, keys: set[str]) -> Any:
+    """Returns a configuration without what says how images are normalised; None where it is none."""
+    try:
+        configuration = json.loads(content)
+        for key in keys:
+            configuration["pretrained_cfg"].pop(key, None)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return configuration
 
 
 def _pretrained(architecture: Architecture, preprocessing: Preprocessing | None) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from search_space.architecture import Architecture, Stage
-from search_space.weight_sources.counterpart import Counterpart, conventions
+from search_space.blocks import SqueezeExcitation
+from search_space.scale import scale
+from search_space.weight_sources.counterpart import Change, Counterpart, conventions
 from search_space.weight_sources.naming import AsConvolution, Layers, Naming, Place, paired
 from search_space.weight_sources.of_torchvision import RESIDUAL, RESNET, VGG_FEATURES, vgg
 
@@ -155,7 +157,45 @@ def counting_padding(network: Architecture) -> Architecture:
     return replace(network, stages=tuple(stages))
 
 
-def _with_options(stage: Stage, **options: str | bool) -> Stage:
+def deepened(*repeats: int) -> Change:
+    """Returns the change to other numbers of blocks, one for each stage."""
+    return lambda network: replace(
+        network,
+        stages=tuple(
+            replace(stage, repeats=number) for stage, number in zip(network.stages, repeats, strict=True)
+        ),
+    )
+
+
+def with_blocks(**options: object) -> Change:
+    """Returns the change of some options of every stage's blocks."""
+    return lambda network: replace(
+        network, stages=tuple(_with_options(stage, **options) for stage in network.stages)
+    )
+
+
+def with_gates(network: Architecture) -> Architecture:
+    """Returns a ResNet with squeeze-excitation to a sixteenth of the channels, a multiple of 8."""
+    return with_blocks(squeeze=SqueezeExcitation(1 / 16, base="output", divisor=8))(network)
+
+
+def _with_wide_stem(network: Architecture, width: float) -> Architecture:
+    """Returns a network at another width whose stem stays as wide."""
+    return replace(scale(network, width=width), stem=network.stem)
+
+
+def within(width: float, depth: float = 1.0) -> Change:
+    """Returns the change of what lies between stem and head, the first and the last stage never deeper."""
+
+    def change(network: Architecture) -> Architecture:
+        depths = (1.0, *(depth for _ in network.stages[2:]), 1.0)
+        scaled = scale(network, width=width, depth=depths)
+        return replace(scaled, stem=network.stem, head=network.head)
+
+    return change
+
+
+def _with_options(stage: Stage, **options: object) -> Stage:
     """Returns a stage with some of its block's options changed."""
     return replace(stage, options=replace(stage.options, **options))
 
@@ -168,26 +208,35 @@ NETWORKS: dict[str, Counterpart] = {
     },
     "resnet18": Counterpart("resnet18", RESNET),
     "resnet34": Counterpart("resnet34", RESNET),
+    "resnet26": Counterpart("resnet50", RESNET, deepened(2, 2, 2, 2)),
     "resnet50": Counterpart("resnet50", RESNET),
     "resnet101": Counterpart("resnet101", RESNET),
     "resnet152": Counterpart("resnet152", RESNET),
+    "resnet200": Counterpart("resnet152", RESNET, deepened(3, 24, 36, 3)),
     "resnext50_32x4d": Counterpart("resnext50_32x4d", RESNET),
     "resnext101_32x4d": Counterpart("resnext101_32x4d", RESNET),
     "resnext101_32x8d": Counterpart("resnext101_32x8d", RESNET),
+    "resnext101_32x16d": Counterpart("resnext101_32x8d", RESNET, with_blocks(inner=2.0)),
+    "resnext101_32x32d": Counterpart("resnext101_32x8d", RESNET, with_blocks(inner=4.0)),
     "resnext101_64x4d": Counterpart("resnext101_64x4d", RESNET),
     "wide_resnet50_2": Counterpart("wide_resnet50_2", RESNET),
     "wide_resnet101_2": Counterpart("wide_resnet101_2", RESNET),
+    "legacy_seresnext26_32x4d": Counterpart("se_resnext50_32x4d", LEGACY_SE, deepened(2, 2, 2, 2)),
     "legacy_seresnet50": Counterpart("se_resnet50", LEGACY_SE),
     "legacy_seresnet101": Counterpart("se_resnet101", LEGACY_SE),
     "legacy_seresnet152": Counterpart("se_resnet152", LEGACY_SE),
     "legacy_seresnext50_32x4d": Counterpart("se_resnext50_32x4d", LEGACY_SE),
     "legacy_seresnext101_32x4d": Counterpart("se_resnext101_32x4d", LEGACY_SE),
     "legacy_senet154": Counterpart("senet154", LEGACY_SE),
+    "seresnet18": Counterpart("resnet18", SE, with_gates),
+    "seresnet34": Counterpart("resnet34", SE, with_gates),
     "seresnet50": Counterpart("seresnet50_timm", SE),
     "seresnet101": Counterpart("se_resnet101", SE, like_resnet),
     "seresnet152": Counterpart("se_resnet152", SE, like_resnet),
     "seresnext50_32x4d": Counterpart("se_resnext50_32x4d", SE, like_resnet),
     "seresnext101_32x4d": Counterpart("se_resnext101_32x4d", SE, like_resnet),
+    "seresnext101_32x8d": Counterpart("resnext101_32x8d", SE, with_gates),
+    "seresnext101_64x4d": Counterpart("resnext101_64x4d", SE, with_gates),
     "senet154": Counterpart("senet154", SE, like_resnet),
     "dpn68": Counterpart("dpn68", DPN),
     "dpn92": Counterpart("dpn92", DPN),
@@ -195,6 +244,11 @@ NETWORKS: dict[str, Counterpart] = {
     "dpn107": Counterpart("dpn107", DPN),
     "dpn131": Counterpart("dpn131", DPN),
     "mobilenetv1_100": Counterpart("mobilenet_v1_1_0_224", EFFICIENTNET, relu6),
+    "mobilenetv1_125": Counterpart(
+        "mobilenet_v1_1_0_224", EFFICIENTNET, lambda network: relu6(scale(network, width=1.25))
+    ),
+    "mobilenetv2_110d": Counterpart("mobilenet_v2_1_0_224", EFFICIENTNET, within(1.1, 1.2)),
+    "mobilenetv2_120d": Counterpart("mobilenet_v2_1_0_224", EFFICIENTNET, within(1.2, 1.4)),
     "mobilenetv2_035": Counterpart("mobilenet_v2_0_35_224", EFFICIENTNET),
     "mobilenetv2_050": Counterpart("mobilenet_v2_0_5_224", EFFICIENTNET),
     "mobilenetv2_075": Counterpart("mobilenet_v2_0_75_224", EFFICIENTNET),
@@ -202,6 +256,9 @@ NETWORKS: dict[str, Counterpart] = {
     "mobilenetv2_140": Counterpart("mobilenet_v2_1_4_224", EFFICIENTNET),
     "mobilenetv3_large_075": Counterpart("mobilenet_v3_large_0_75", MOBILENET_V3_LARGE, TORCH),
     "mobilenetv3_large_100": Counterpart("mobilenet_v3_large_1_0", MOBILENET_V3_LARGE, TORCH),
+    "mobilenetv3_small_050": Counterpart(
+        "mobilenet_v3_small_1_0", MOBILENET_V3_SMALL, lambda network: TORCH(_with_wide_stem(network, 0.5))
+    ),
     "mobilenetv3_small_075": Counterpart("mobilenet_v3_small_0_75", MOBILENET_V3_SMALL, TORCH),
     "mobilenetv3_small_100": Counterpart("mobilenet_v3_small_1_0", MOBILENET_V3_SMALL, TORCH),
     "tf_mobilenetv3_large_075": Counterpart("mobilenet_v3_large_0_75", MOBILENET_V3_LARGE, TENSORFLOW),

@@ -70,6 +70,10 @@ COSTS: dict[str, dict[str, tuple[float | None, float | None]]] = {
         "dpn131": (None, 16_000),
     },
     "SENet Table 10": {"se_resnet50": (28.1, None)},
+    "NASNet Table 2; EfficientNet Table 2 rounds it to 146 M": {
+        "senet154": (145.8, None),
+        "senet154_320": (145.8, None),
+    },
     "SENet Table 2": {
         "se_resnet50": (None, 3_870),
         "se_resnet101": (None, 7_600),

@@ -23,6 +23,10 @@ MNASNET = (
     "the authors' README counts 1 to 2.5 % more than convolutions and linear layers at every width and size"
 )
 V3_SMALL = "printed for the first version of the paper (66 M, 2.9 M); its final version prints 56 M and 2.5 M, as ours"
+SENET = (
+    "the authors printed no parameters; the 145.8 M in the tables of others are not of the network that was released,"
+    " whose Caffe file of 440 MB has 115 M float32 numbers, as ours"
+)
 B4_B5 = "how the paper counted is not published; torchvision's table has {ours} for the same network, as ours"
 
 NOTES: dict[str, str] = {
@@ -40,6 +44,8 @@ NOTES: dict[str, str] = {
         "the authors' MXNet definition, timm's and pytorchcv's all need 2.33 G; the README prints 7 % more, and"
         " agrees for the four larger ones"
     ),
+    "senet154": SENET,
+    "senet154_320": SENET,
     "condensenet74_c4g4": CONDENSENET,
     "condensenet74_c8g8": CONDENSENET,
     **{f"condensenet{depth}_cifar10": CONDENSENET for depth in (50, 74, 86, 98, 110, 122, 182)},

@@ -1,8 +1,9 @@
 """ShuffleNet V1 (Zhang et al. 2018, Table 1) and V2 (Ma et al. 2018, Table 5).
 
-V1's paper leaves the stem's width at small scales open: plain names scale it, `..._stem12` and `..._stem16`
-do not, and `..._megvii` are the authors' release, whose classifier has no bias. V2's `..._megvii` is the
-authors' strided unit, which gives the published MACs; the plain names are torchvision's.
+V1's paper leaves the stem's width at other scales open: plain names scale it, `..._stem8`, `..._stem12` and
+`..._stem16` do not, and `..._megvii` are the authors' release, whose classifier has no bias. With 2 or 4 groups only
+whole widths exist: a quarter of the others is no multiple of the groups, and the paper does not say how it rounds.
+V2's `..._megvii` is the authors' strided unit, which gives the published MACs; the plain names are torchvision's.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ def networks() -> Iterator[tuple[str, Callable[[], Architecture]]]:
         yield f"shufflenet_v1_g{groups}_x0_25", partial(shufflenet, groups, 0.25, 6)
         yield f"shufflenet_v1_g{groups}_x0_25_stem12", partial(shufflenet, groups, 0.25, 12)
     yield "shufflenet_v1_g8_x0_5_stem16", partial(shufflenet, 8, 0.5, 16)
+    yield "shufflenet_v1_g8_x0_25_stem8", partial(shufflenet, 8, 0.25, 8)
+    yield "shufflenet_v1_g1_x1_5", partial(shufflenet, 1, 1.5, 36)
+    for groups in (1, 2, 4):
+        yield f"shufflenet_v1_g{groups}_x2", partial(shufflenet, groups, 2.0, 48)
     yield "shufflenet_v1_g3_x2_se", partial(shufflenet, 3, 2.0, 48, bias=False, squeeze=SQUEEZE)
     for (groups, width), stem in RELEASED_STEMS.items():
         name = f"{width:.1f}".replace(".", "_")

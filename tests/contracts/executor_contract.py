@@ -143,6 +143,20 @@ class ExecutorContract:
         assert "0.3 s" in failure.message
         assert isinstance(end(histories[next_one]), Measurement)
 
+    def test_a_task_without_an_epoch_for_too_long_loses_its_worker(self, executor: Executor) -> None:
+        silent, next_one = self.key(), self.key()
+        histories = finish(executor, [task(silent, "hang", time_limit_s=60.0, stall_s=0.3), task(next_one)])
+        failure = end(histories[silent])
+        assert isinstance(failure, Failure)
+        assert failure.failure_class is FailureClass.PREEMPTED, "another worker tries again"
+        assert "0.3 s" in failure.message and "stall_s" in failure.message
+        assert isinstance(end(histories[next_one]), Measurement)
+
+    def test_epochs_that_end_in_time_are_no_stall_however_many_they_are(self, executor: Executor) -> None:
+        key = self.key()
+        last = end(finish(executor, [task(key, "sleep 0.3", epochs=4, stall_s=1.0)])[key])
+        assert isinstance(last, Measurement)
+
     def test_the_time_at_a_report_does_not_count_against_the_limit(self, executor: Executor) -> None:
         key = self.key()
         executor.submit(task(key, epochs=2, time_limit_s=2.0))

@@ -6,9 +6,11 @@ import math
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from runs import Claim, EvaluationKey, FailureClass, Outcome, Progress, Start, Store, StudyRecord, TrialState
 from runs.errors import BadRecord, StudyBusy, StudyExists, StudyMissing, TrialMissing
+from runs.schema import attempt, trial
 from runs.states import MAX_ATTEMPTS
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED, TrialState.INFEASIBLE)
@@ -25,6 +27,21 @@ def complete(claim: Claim, value: float = 0.5, seconds: float = 1.0) -> Outcome:
 
 def failed(claim: Claim, failure_class: FailureClass) -> Outcome:
     return Outcome(claim, TrialState.FAILED, failure_class=failure_class, message="it broke")
+
+
+def age(store: Store, claim: Claim, *, since_start_s: float, since_renewal_s: float) -> float:
+    """Moves an attempt's start and its lease's last renewal into the past; returns the seconds between them."""
+
+    def change(connection: sa.Connection) -> float:
+        one = attempt.update().where(attempt.c.id == claim.attempt)
+        one = one.values(started=attempt.c.started - since_start_s)
+        held = trial.update().where(trial.c.id == claim.trial_id)
+        held = held.values(lease_until=trial.c.lease_until - since_renewal_s)
+        begun = connection.execute(one.returning(attempt.c.started)).scalar_one()
+        until = connection.execute(held.returning(trial.c.lease_until)).scalar_one()
+        return float(until - store.lease_s - begun)
+
+    return store.database.write(change)
 
 
 class LedgerContract:
@@ -254,6 +271,24 @@ class LedgerContract:
         store.finish([complete(again, seconds=2.5)], last)
         assert store.curves(study.id, "accuracy") == {0: {1: 0.4, 2: 0.5}}
         assert store.spent(study.id).device_seconds == 4.5
+        assert store.check() == []
+
+    @pytest.mark.parametrize("has_begun", [True, False])
+    def test_an_attempt_whose_owner_is_gone_is_charged_up_to_its_last_renewal(
+        self, store: Store, other: Store, study: StudyRecord, has_begun: bool
+    ) -> None:
+        [claim] = store.begin(study.id)
+        if has_begun:
+            store.start([Start(claim, key())])
+        lived_s = age(store, claim, since_start_s=1000.0, since_renewal_s=store.lease_s + 100.0)
+        other.tenant = replace(other.tenant, watch=None)
+        again = other.reclaim(study.id)
+        assert again is not None and again.fence == 2
+        lost = other.attempts(claim.trial_id)[0]
+        assert lived_s > 800.0 and lost.seconds == pytest.approx(lived_s if has_begun else 0.0)
+        assert store.spent(study.id).device_seconds == lost.seconds
+        other.finish([complete(again, seconds=2.0)])
+        assert store.trial(claim.trial_id).seconds == lost.seconds + 2.0
         assert store.check() == []
 
     def test_a_view_reads_only_what_is_new(self, store: Store, other: Store, study: StudyRecord) -> None:

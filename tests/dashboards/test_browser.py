@@ -24,7 +24,7 @@ from dashboards.site import Site
 from nas.cli.dashboard import exports, timm_text
 from nas.cli.printing import Printer
 from nas.cli.session import Session
-from nas.exporting.packaging import verify
+from nas.exporting.verifying import verify
 from runs import Outcome, Store, TrialState, open_store
 from runs.browsing import Browsing
 from runs.errors import StorageUnreachable

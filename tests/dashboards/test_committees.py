@@ -78,7 +78,7 @@ def test_the_frontier_stands_on_the_pages_of_the_family_and_of_its_rule(
     store: Store, family: list[Predictions], page: str
 ) -> None:
     shown = text_of(router.content(Site(Reader(store, fresh_s=0.0)), f"/s/1/{page}")[0])
-    assert "Ensembles and cascades that none beats" in shown
+    assert "ensembles and cascades that none beat on one half" in shown
 
 
 def test_its_data_can_be_had(store: Store, family: list[Predictions]) -> None:

@@ -245,7 +245,7 @@ def test_the_same_export_as_the_command_lines_verifies_after_it_was_unpacked(
     from nas.cli.dashboard import exports
     from nas.cli.printing import Printer
     from nas.cli.session import Session
-    from nas.exporting.packaging import verify
+    from nas.exporting.verifying import verify
 
     session = Session(Printer(quiet=True), flags={"storage": store.database.url.render_as_string()})
     made = exports(session)[1]("s", 1, "json")

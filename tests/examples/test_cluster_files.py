@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ray.autoscaler._private.util import prepare_config, validate_config
+from ray.autoscaler._private.util import hash_runtime_conf, prepare_config, validate_config
 
 from nas.settings import load_settings
 
@@ -24,9 +25,24 @@ def test_settings_are_settings(path: Path) -> None:
     assert load_settings(path).search.study
 
 
-def test_ray_accepts_its_cluster_file() -> None:
-    config = read("ray_up.yaml")
-    validate_config(prepare_config(config))
+def test_ray_accepts_its_cluster_file_and_finds_what_it_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = prepare_config(read("ray_up.yaml"))
+    validate_config(config)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    [step] = [line for line in (FOLDER / "ray_up.yaml").read_text().splitlines() if "auth_token)" in line]
+    subprocess.run(["bash", "-c", step.lstrip("# ")], check=True)
+    mounts = {there: str(Path(here).expanduser()) for there, here in config["file_mounts"].items()}
+    hash_runtime_conf(mounts, [], [])
+    [token] = [Path(path) for path in mounts.values()]
+    assert len(token.read_text().strip()) == 64 and token.stat().st_mode & 0o077 == 0
+
+
+def test_the_versions_of_the_examples_are_those_that_are_tested() -> None:
+    for name in ("ray_up.yaml", "kuberay.yaml"):
+        text = (FOLDER / name).read_text()
+        assert version("nas-compound") in text and version("ray") in text
 
 
 @pytest.mark.parametrize("key", ["head_start_ray_commands", "worker_start_ray_commands"])
@@ -40,6 +56,12 @@ def test_kubernetes_runs_the_version_that_is_tested_and_every_pod_has_the_token(
     assert (config["apiVersion"], config["kind"]) == ("ray.io/v1", "RayCluster")
     assert config["spec"]["rayVersion"] == version("ray")
     groups = [config["spec"]["headGroupSpec"], *config["spec"]["workerGroupSpecs"]]
+    # Ray without its dashboard does not serve what KubeRay's own probes ask.
+    assert all(
+        container["readinessProbe"]["exec"] and container["livenessProbe"]["exec"]
+        for group in groups
+        for container in group["template"]["spec"]["containers"]
+    )
     for container in (one for group in groups for one in group["template"]["spec"]["containers"]):
         environment = {entry["name"]: entry for entry in container["env"]}
         assert environment["RAY_AUTH_MODE"]["value"] == "token"

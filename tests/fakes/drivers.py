@@ -24,8 +24,10 @@ TIMEOUT_S = 240.0  # for a process that should end by itself, on a loaded machin
 class Driver:
     """One process that searches. Its output is read as it comes, so that a test can wait for what it says."""
 
+    module = "tests.fakes.ledger_driver"
+
     def __init__(self, url: str, num_trials: int, *, before: Iterable[object] = (), **options: Any) -> None:
-        command = [*map(str, before), sys.executable, "-m", "tests.fakes.ledger_driver", url, str(num_trials)]
+        command = [*map(str, before), sys.executable, "-m", self.module, url, str(num_trials)]
         self.process = subprocess.Popen(
             [*command, json.dumps(options)],
             cwd=ROOT,
@@ -78,6 +80,19 @@ class Driver:
         for line in stream:
             lines.append(line)
         stream.close()
+
+
+class QueueWorker(Driver):
+    """One process with so many owners of trials; see its module."""
+
+    module = "tests.fakes.queue_worker"
+
+    @property
+    def histories(self) -> list[History]:
+        """Returns what each of its owners has said."""
+        lines = self.history.lines
+        owners = sorted({line["owner"] for line in lines})
+        return [History([line for line in lines if line["owner"] == owner]) for owner in owners]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nas.interfaces import Evaluator, Measurement, Progress, StopTraining, Task
@@ -18,10 +18,10 @@ from nas.settings import DataSettings, Fidelity, Recipe
 from runs import FailureClass
 
 
-def task(key: str, behaviour: str = "", *, epochs: int = 1, time_limit_s: float | None = None) -> Task:
-    """Returns a task that makes `Scripted` behave so."""
+def task(key: str, behaviour: str = "", *, epochs: int = 1, **limits: float | None) -> Task:
+    """Returns a task that makes `Scripted` behave so; `limits` are `Task.time_limit_s` and `Task.stall_s`."""
     data, recipe, fidelity = DataSettings(), Recipe(), Fidelity(epochs=epochs)
-    return Task(key, behaviour, data, recipe, fidelity, seed=0, time_limit_s=time_limit_s)
+    return replace(Task(key, behaviour, data, recipe, fidelity, seed=0), **limits)
 
 
 class Diverged(Exception):
@@ -51,6 +51,32 @@ class Scripted:
             seconds=0.0,
             num_examples=_number(word, argument),
         )
+
+
+@dataclass(frozen=True)
+class FaultyAtFirst:
+    """Each of the first trainings does one of the faults, in their order, at its first attempt; all else is fine.
+
+    Args:
+        folder: where `fault0`, `fault1`, ... come to hold the keys of the trainings that did them, as proof.
+        faults: what `Scripted` is told.
+    """
+
+    folder: str
+    faults: tuple[str, ...]
+
+    def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
+        return Scripted().evaluate(replace(task, architecture=self._drawn(task.key)), report)
+
+    def _drawn(self, key: str) -> str:
+        paths = [Path(self.folder) / f"fault{number}" for number in range(len(self.faults))]
+        if any(path.exists() and path.read_text() == key for path in paths):
+            return ""  # this is another attempt
+        for path, fault in zip(paths, self.faults, strict=True):
+            with contextlib.suppress(FileExistsError), path.open("x") as file:
+                file.write(key)
+                return fault
+        return ""
 
 
 def _number(word: str, argument: str) -> int:
@@ -86,6 +112,8 @@ def _act(word: str, argument: str) -> None:
             raise KeyboardInterrupt
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "freeze":
+            os.kill(os.getpid(), signal.SIGSTOP)
         case "hang":
             _hang(argument)
         case "hang-with-gil":

@@ -80,4 +80,4 @@ def contradictions(histories: Iterable[History], store: Store, study: str = "s")
 def proven(histories: Iterable[History], store: Store, *, grace_s: float = 0.0) -> None:
     """Asserts that the histories agree with the ledger and that the ledger holds together."""
     assert list(contradictions(histories, store)) == []
-    assert store.check(grace_s=grace_s) == []
+    assert store.check(grace_s=grace_s, is_deep=True) == []

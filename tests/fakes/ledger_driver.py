@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,8 @@ def main(url: str, num_trials: int, options: Options) -> None:
         study = store.study("s")
         sampler = make_sampler("random", seed=0, space=SPACE, reward=REWARD, num_trials=num_trials)
         source = SampledSource(store, study, SPACE, sampler, Fidelity(epochs=options.epochs))
-        run = store.open_run(study.id, "search", {}, is_exclusive=options.exclusive)
+        given = {"budget": asdict(rules.budget)}
+        run = store.open_run(study.id, "search", given, is_exclusive=options.exclusive)
         say("info", "working", pid=os.getpid())
         with contextlib.ExitStack() as stack:
             executor, watch = _workers(options, stack)

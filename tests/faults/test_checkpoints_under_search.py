@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runs import open_store
+from runs.checkpoints import Checkpoint, encoded
 from tests.fakes.drivers import driving, heal
 
 pytestmark = pytest.mark.faults
@@ -27,7 +28,13 @@ def flip(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-@pytest.mark.parametrize("damage", [cut, flip, pytest.param(empty, marks=pytest.mark.long_faults)])
+def swap(path: Path) -> None:
+    """Puts the sound checkpoint of another training there."""
+    other = Checkpoint("another training", int(path.name), {"state": b"4"})
+    path.write_bytes(b"".join(encoded(other)))
+
+
+@pytest.mark.parametrize("damage", [cut, flip, swap, pytest.param(empty, marks=pytest.mark.long_faults)])
 def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_it_is_used(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from nas.settings import Fidelity
 from nas.stages.proposals import ClaimLost, SampledSource
 from nas.strategies.registry import make_sampler
-from runs import Store, open_store
+from runs import Store, TrialState, open_store
 from runs.database import Clock
-from tests.fakes.drivers import driving, heal
-from tests.fakes.histories import proven
+from tests.fakes.drivers import QueueWorker, driving, heal
+from tests.fakes.histories import contradictions, proven
 from tests.fakes.ledger_driver import REWARD, SPACE
 
 pytestmark = pytest.mark.faults
+
+NUM_QUEUED = 160  # trials of each study: five for each owner
 
 
 def test_four_drivers_that_begin_together_keep_to_one_budget(url: str) -> None:
@@ -67,19 +73,66 @@ def test_a_trial_that_another_driver_took_over_before_it_had_choices_is_let_go()
         assert first.check() == []
 
 
+def test_sixty_four_owners_in_eight_processes_empty_two_queues_and_none_starves(
+    url: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with open_store(url) as store, contextlib.ExitStack() as stack:
+        for name in ("a", "b"):
+            study = store.create_study(
+                name, directions=["maximize"], seed=0, space={"version": "1"}, settings={}
+            )
+            store.release(store.begin(study.id, NUM_QUEUED))
+        workers = {
+            name: [QueueWorker(url, 8, study=name, gate=str(gate)) for _ in range(4)] for name in ("a", "b")
+        }
+        for worker in (*workers["a"], *workers["b"]):
+            stack.callback(worker.kill)
+        for worker in (*workers["a"], *workers["b"]):
+            worker.wait_for("ready", "info", count=8)
+        gate.touch()
+        for name, of_study in workers.items():
+            assert [worker.end() for worker in of_study] == [0] * 4, "".join(one.errors for one in of_study)
+            histories = [history for worker in of_study for history in worker.histories]
+            assert list(contradictions(histories, store, name)) == []
+            assert sum(len(history.accepted) for history in histories) == NUM_QUEUED
+            assert all(worker.history.accepted for worker in of_study), "every process had its share"
+            for history in histories:
+                taken = [number for line in history.said("reclaim") for number, _ in line["claims"]]
+                assert taken == sorted(taken), "the queue is a queue"
+            trials = store.trials(store.study(name).id)
+            # Releasing was each trial's first attempt: a second claim of any would have raised its fence further.
+            assert {(trial.state, trial.fence) for trial in trials} == {(TrialState.COMPLETE, 2)}
+        assert store.check(grace_s=0.0) == []
+
+
 @pytest.mark.long_faults
-def test_sixty_four_workers_and_a_long_queue_starve_nobody(url: str) -> None:
+def test_a_queue_of_ten_thousand_is_taken_in_order(url: str) -> None:
     with open_store(url) as store:
         study = store.create_study("q", directions=["maximize"], seed=0, space={"version": "1"}, settings={})
         for _ in range(100):
             store.release(store.begin(study.id, 100))
-        order = []
         others = [open_store(url) for _ in range(64)]
-        for number in range(640):
-            claim = others[number % 64].reclaim(study.id)
-            assert claim is not None
-            order.append(claim.number)
-        assert order == list(range(640))
+        order = [others[number % 64].reclaim(study.id) for number in range(640)]
+        assert [claim and claim.number for claim in order] == list(range(640))
         for other in others:
             other.close()
         assert store.check() == []
+
+
+def test_a_file_that_another_program_locks_for_seconds_stops_nobody(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/nas.db"
+    with driving(url, 40, seconds=0.1) as one, driving(url, 40, seconds=0.1) as two:
+        drivers = [one, two]
+        for driver in drivers:
+            driver.wait_for("accepted")
+        with contextlib.closing(sqlite3.connect(tmp_path / "nas.db", timeout=60.0)) as outside:
+            outside.execute("begin exclusive")
+            [[num_ended]] = outside.execute("select count(*) from trial where ended is not null")
+            time.sleep(3.0)
+            told = sum(len(driver.history.accepted) for driver in drivers)
+            assert told <= num_ended < 40, "nobody is told that a trial ended while nobody can write"
+            assert [driver.process.poll() for driver in drivers] == [None, None]
+            outside.rollback()
+        assert [driver.end() for driver in drivers] == [0, 0], one.errors + two.errors
+    heal(url, 40, [one.history, two.history])

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.faults
 NUM_DRIVERS = 3
 ENDLESS = 1_000_000  # trials
 LEASE_S = 4.0
+NOTHING = "found no checkpoint"
 
 Fault = Callable[[random.Random, Driver], str]
 
@@ -44,23 +46,65 @@ def terminate(rng: random.Random, driver: Driver) -> str:
     return "terminated"
 
 
-def soak(url: str, seconds: float, seed: int, faults: list[Fault], before: list[tuple[str, ...]]) -> None:
+@dataclass(frozen=True)
+class Damage:
+    """Flips a bit in the middle of a checkpoint of whichever training has one now."""
+
+    artifacts: Path
+
+    def __call__(self, rng: random.Random, driver: Driver) -> str:
+        paths = sorted(path for path in self.artifacts.glob("checkpoints/*/*") if path.suffix == "")
+        try:
+            path = rng.choice(paths)
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 1
+            path.write_bytes(data)
+        except (IndexError, FileNotFoundError):  # there is none, or it was dropped just now
+            return NOTHING
+        return "damaged"
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What a soak does, and what it is to be found again by.
+
+    Args:
+        seconds: how long drivers are harmed.
+        before: words before a driver's command: one of these, by chance.
+    """
+
+    seed: int
+    seconds: float
+    artifacts: Path
+    faults: tuple[Fault, ...] = ()
+    before: tuple[tuple[str, ...], ...] = ((),)
+
+    @classmethod
+    def asked(cls, request: pytest.FixtureRequest, artifacts: Path) -> Mixture:
+        """Returns a mixture of no faults, of the seed and for half the seconds that the user asks for."""
+        seed, seconds = (request.config.getoption(f"--soak-{name}") for name in ("seed", "seconds"))
+        print(f"once more: make test-faults SOAK={seconds:g} SEED={seed}, or")
+        print(f"pytest {request.node.nodeid} --soak-seconds {seconds:g} --soak-seed {seed}")
+        return cls(seed, seconds / 2, artifacts)
+
+
+def soak(url: str, mixture: Mixture) -> None:
     """Keeps drivers at work and harms one after another; at the end an unharmed one finishes, and all is judged."""
-    rng = random.Random(seed)
+    rng = random.Random(mixture.seed)
+    artifacts = str(mixture.artifacts)
     drivers: list[Driver] = []
     ended: list[Driver] = []
     done: dict[str, int] = {}
-    give_up_at = time.monotonic() + seconds
+    give_up_at = time.monotonic() + mixture.seconds
     try:
         while time.monotonic() < give_up_at:
             while len(drivers) < NUM_DRIVERS:
-                words = rng.choice(before)
-                drivers.append(
-                    Driver(url, ENDLESS, before=words, seconds=0.02, lease_s=LEASE_S, timeout_s=30.0)
-                )
+                words = rng.choice(mixture.before)
+                options = {"seconds": 0.02, "lease_s": LEASE_S, "timeout_s": 30.0, "artifacts": artifacts}
+                drivers.append(Driver(url, ENDLESS, before=words, **options))
                 done["started"] = done.get("started", 0) + 1
             time.sleep(rng.uniform(0.5, 4.0))
-            name = rng.choice(faults)(rng, rng.choice(drivers))
+            name = rng.choice(mixture.faults)(rng, rng.choice(drivers))
             done[name] = done.get(name, 0) + 1
             for driver in [one for one in drivers if one.process.poll() is not None]:
                 assert driver.end() in (-signal.SIGKILL, -signal.SIGTERM, 137, 143, 5), driver.errors
@@ -71,34 +115,39 @@ def soak(url: str, seconds: float, seed: int, faults: list[Fault], before: list[
             driver.kill(signal.SIGCONT)
             driver.kill()
             driver.end()
-    print(f"soak with seed {seed}: {done}")
-    assert sum(count for name, count in done.items() if name != "started") > 0, "no fault fired"
+    print(f"soak with seed {mixture.seed}: {done}")
+    assert done.keys() - {"started", NOTHING}, "no fault fired"
     with open_store(url) as store:
         begun = len(store.trials(store.study("s").id))
-    heal(url, begun + 2, [driver.history for driver in [*ended, *drivers]], lease_s=LEASE_S)
+    histories = [driver.history for driver in [*ended, *drivers]]
+    heal(url, begun + 2, histories, lease_s=LEASE_S, artifacts=artifacts)
 
 
 def test_drivers_on_one_file_under_random_faults(
-    tmp_path: Path, strace: Path, request: pytest.FixtureRequest
+    tmp_path: Path, strace: Path, faketime: Path, request: pytest.FixtureRequest
 ) -> None:
-    seed = int(request.config.getoption("--soak-seed"))
-    rng = random.Random(seed)
-    before: list[tuple[str, ...]] = [(), ()]
+    asked = Mixture.asked(request, tmp_path / "artifacts")
+    rng = random.Random(asked.seed)
+    before = [(), (), (str(faketime), "-f", rng.choice(["+1h", "-1h"]))]
     for call, fault in (
         ("pwrite64", "error=ENOSPC"),
         ("fdatasync", "error=EIO"),
         ("pwrite64", "signal=KILL"),
     ):
         before.append(injected(strace, call, f"{fault}:when={rng.randint(20, 200)}"))
-    seconds = float(request.config.getoption("--soak-seconds")) / 2
-    soak(f"sqlite:///{tmp_path}/nas.db", seconds, seed, [kill, kill, pause, terminate], before)
+    faults = (kill, kill, pause, terminate, Damage(asked.artifacts))
+    mixture = replace(asked, faults=faults, before=tuple(before))
+    soak(f"sqlite:///{tmp_path}/nas.db", mixture)
 
 
 @pytest.mark.postgres
 def test_drivers_on_one_server_under_random_faults(
-    postgres_server: PostgresServer, postgres_database: str, request: pytest.FixtureRequest
+    tmp_path: Path,
+    postgres_server: PostgresServer,
+    postgres_database: str,
+    request: pytest.FixtureRequest,
 ) -> None:
-    seed = int(request.config.getoption("--soak-seed"))
+    asked = Mixture.asked(request, tmp_path / "artifacts")
 
     def restart(rng: random.Random, driver: Driver) -> str:
         postgres_server.stop(immediate=True)
@@ -106,8 +155,7 @@ def test_drivers_on_one_server_under_random_faults(
         postgres_server.start()
         return "restarted"
 
-    with cutting(CommitCutter(postgres_server.port, before=0.01, after=0.01, seed=seed)) as proxy:
-        url = postgres_database.replace(f":{postgres_server.port}/", f":{proxy.listening_port}/")
-        seconds = float(request.config.getoption("--soak-seconds")) / 2
-        soak(url, seconds, seed, [kill, pause, restart], [()])
+    mixture = replace(asked, faults=(kill, pause, restart, Damage(asked.artifacts)))
+    with cutting(CommitCutter(postgres_server.port, before=0.01, after=0.01, seed=mixture.seed)) as proxy:
+        soak(postgres_database.replace(f":{postgres_server.port}/", f":{proxy.listening_port}/"), mixture)
         assert proxy.num_before + proxy.num_after > 0

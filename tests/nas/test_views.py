@@ -19,6 +19,7 @@ from nas.views import (
     study_reward,
     study_view,
     trial_views,
+    with_cost,
 )
 from runs import Outcome, Store, StudyRecord, TrialState, open_store
 from tests.fakes.ledgers import write_study
@@ -66,6 +67,16 @@ def test_a_trial_has_the_promised_keys(store: Store, study: StudyRecord) -> None
     assert views[3]["error"].startswith("diverged: ")
     assert views[5]["reused_from"] == 1
     assert views[0]["fidelity"] == {"epochs": 3, "resolution": None, "share": 1.0}
+
+
+def test_the_cost_that_the_reward_counts_is_shown(store: Store, study: StudyRecord) -> None:
+    timed = [
+        dataclasses.replace(one, metrics={**one.metrics, "latency_ms": 1.5}) for one in store.trials(study.id)
+    ]
+    views = best_views(timed, Reward("soft", 2.0, "latency_ms"), count=2)
+    assert [view["latency_ms"] for view in views] == [1.5, 1.5]
+    assert with_cost(("macs", "params", "digest"), views) == ("macs", "params", "latency_ms", "digest")
+    assert with_cost(("macs", "params"), best_views(timed, HARD)) == ("macs", "params")
 
 
 def test_the_reward_follows_from_the_stored_accuracy_and_cost(store: Store, study: StudyRecord) -> None:

@@ -25,11 +25,19 @@ class Trial:
     fence: int = 1
     owner: int | None = 0
     lease_until: float = 0.0
+    started: float = 0.0  # its last attempt
     used: dict[int, float] = field(default_factory=lambda: {1: 0.0})  # device seconds by fence
     failures: list[FailureClass] = field(default_factory=list)
 
     def holds(self, claim: Claim) -> bool:
         return self.fence == claim.fence and self.state in (TrialState.LEASED, TrialState.RUNNING)
+
+    def evict(self) -> None:
+        """Charges a running attempt up to the last renewal of its lease."""
+        if self.state is TrialState.RUNNING:
+            ran_s = self.lease_until - LEASE_S - self.started
+            self.used[self.fence] = max(self.used[self.fence], ran_s)
+        self.failures.append(FailureClass.LOST_LEASE)
 
     def end(self, state: TrialState) -> None:
         self.state, self.owner = state, None
@@ -55,7 +63,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def begin(self, owner: int, num_trials: int) -> object:
         made = self.stores[owner].begin(self.study, num_trials)
         assert [claim.number for claim in made] == [len(self.model) + k for k in range(num_trials)]
-        self.model += [Trial(owner=owner, lease_until=self.now + LEASE_S) for _ in made]
+        self.model += [Trial(owner=owner, lease_until=self.now + LEASE_S, started=self.now) for _ in made]
         return multiple(*made)
 
     @rule(target=claims, owner=OWNERS)
@@ -63,7 +71,7 @@ class LedgerMachine(RuleBasedStateMachine):
         claim = self.stores[owner].reclaim(self.study)
         number = self._abandoned(owner)
         if number is not None:
-            self.model[number].failures.append(FailureClass.LOST_LEASE)
+            self.model[number].evict()
         else:
             queue = (n for n, trial in enumerate(self.model) if trial.state is TrialState.QUEUED)
             number = next(queue, None)
@@ -75,6 +83,7 @@ class LedgerMachine(RuleBasedStateMachine):
         trial.fence += 1
         assert (claim.number, claim.fence) == (number, trial.fence)
         trial.state, trial.owner, trial.lease_until = TrialState.LEASED, owner, self.now + LEASE_S
+        trial.started = self.now
         trial.used[trial.fence] = 0.0
         return claim
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -46,6 +49,31 @@ def test_cascades_of_small_and_large_dominate_the_large_network_alone() -> None:
     found = committee_frontier([*SMALL, LARGE], LABELS, chosen_on=CHOSEN)
     [alone] = committee_frontier([LARGE], LABELS, chosen_on=CHOSEN)
     assert any(row.cost < 0.6 * alone.cost and row.accuracy >= alone.accuracy for row in found)
+
+
+def test_every_network_stands_alone_in_the_list_and_what_is_beaten_says_so() -> None:
+    huge = replace(voter("huge", 60.0, 1.0, 11), joins=False)
+    found = committee_frontier([*SMALL, LARGE, huge], LABELS, chosen_on=CHOSEN)
+    singles = {row.names[0]: row for row in found if row.kind == "single"}
+    assert set(singles) == {"small-0", "small-1", "small-2", "large", "huge"}
+    assert not any("huge" in row.names for row in found if row.kind != "single")
+    for row in found:
+        better = [
+            other
+            for other in found
+            if other.cost <= row.cost
+            and other.accuracy >= row.accuracy
+            and (other.cost, other.accuracy) != (row.cost, row.accuracy)
+        ]
+        assert row.beaten == bool(better)
+    assert singles["huge"].beaten and not all(row.beaten for row in found)
+
+
+def test_of_thresholds_that_cost_nearly_the_same_one_is_shown() -> None:
+    """Costs on the half that chose differ by 5 % or more, so on the other half by about as much."""
+    found = committee_frontier(SMALL[:2], LABELS, chosen_on=CHOSEN, kinds=["cascade"])
+    costs = [row.cost for row in found]
+    assert len(costs) >= 8 and all(later / earlier > 1.02 for earlier, later in pairwise(costs))
 
 
 def test_geometric_and_arithmetic_means_are_those_of_the_papers() -> None:

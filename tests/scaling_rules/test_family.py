@@ -6,12 +6,23 @@ import math
 
 import pytest
 
-from scaling_rules import Multipliers, Ramp, ScalingError, family, named_rule
-from search_space import cost, reference, scale
+from scaling_rules import Multipliers, PowerRule, Ramp, ScalingError, family, named_rule
+from search_space import Architecture, Stage, cost, reference, scale
+from search_space.blocks import ClassifierOptions, MBConvOptions, StemOptions
 
 B0 = reference("efficientnet_b0")
 B0_MACS = 385_814_752
-RULE = named_rule("efficientnet")
+RULE = PowerRule("efficientnet", 1.2, 1.1, 1.15)
+COARSE = Architecture(
+    resolution=16,
+    stem=Stage("stem", 1, 8, 1, StemOptions()),
+    stages=(
+        Stage("mbconv", 2, 12, 2, MBConvOptions(expansion=3)),
+        Stage("mbconv", 2, 16, 2, MBConvOptions(expansion=3)),
+        Stage("mbconv", 2, 24, 1, MBConvOptions(expansion=3)),
+    ),
+    head=Stage("classifier", 1, 0, 1, ClassifierOptions()),
+)
 
 
 def macs(*, depth: float, width: float, resolution: float) -> float:
@@ -22,10 +33,39 @@ def params(*, depth: float, width: float, resolution: float) -> float:
     return float(cost(scale(B0, depth=depth, width=width, resolution=resolution)).params)
 
 
-def test_members_by_phi_are_the_rule_and_the_baseline_stays() -> None:
-    baseline, grown = family(RULE, macs, phis=[0.0, 2.0])
-    assert baseline.cost == B0_MACS and baseline.met
-    assert grown.multipliers == pytest.approx(RULE.multipliers(phi=2.0))
+def test_a_phi_is_the_cost_that_the_rule_promises_and_the_baseline_stays() -> None:
+    baseline, grown, shrunk = family(RULE, macs, phis=[0.0, 2.0, -1.0])
+    assert baseline.cost == B0_MACS and baseline.multipliers == RULE.multipliers(phi=0.0)
+    for member, phi in ((grown, 2.0), (shrunk, -1.0)):
+        assert member.met and member.target == pytest.approx(B0_MACS * RULE.cost_base**phi)
+        assert member.cost == pytest.approx(member.target, rel=0.02)
+    named = macs(**RULE.multipliers(phi=2.0))
+    assert named > 1.05 * B0_MACS * RULE.cost_base**2, "rounding up alone would have missed it"
+
+
+def coarse(*, depth: float, width: float, resolution: float) -> float:
+    """Channels of a small network in steps of 8, as for `examples/scale_glyphs.py`."""
+    return float(cost(scale(COARSE, depth=depth, width=width, resolution=resolution)).macs)
+
+
+@pytest.mark.parametrize(("rule", "multiple"), [("efficientnet", 2.0), ("efficientnet", 2.83), ("dWr", 2.0)])
+def test_targets_are_met_where_several_dimensions_must_move_together(rule: str, multiple: float) -> None:
+    [member] = family(
+        named_rule(rule), coarse, targets=[multiple * coarse(depth=1.0, width=1.0, resolution=1.0)]
+    )
+    assert member.met and member.cost == pytest.approx(member.target, rel=0.02)
+
+
+def test_a_family_of_one_dimension_leaves_the_others_alone_even_where_the_target_is_missed() -> None:
+    base = coarse(depth=1.0, width=1.0, resolution=1.0)
+    members = {
+        name: family(named_rule(name), coarse, targets=[1.5 * base, 4.0 * base], phis=[1.0])
+        for name in ("depth", "width", "resolution")
+    }
+    for name, grown in members.items():
+        for other in {"depth", "width", "resolution"} - {name}:
+            assert [one.multipliers[other] for one in grown] == [1.0, 1.0, 1.0]  # type: ignore[literal-required]
+    assert not members["depth"][0].met and members["resolution"][0].met
 
 
 @pytest.mark.parametrize("target", [100e6, 200e6, 500e6, 800e6, 1.6e9, 3.2e9, 12.5e9])

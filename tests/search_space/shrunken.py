@@ -26,7 +26,7 @@ def shrunken(name: str, *, max_blocks: int | None = None) -> Architecture:
         name: of a reference network.
         max_blocks: blocks that may be left, about; None leaves the depth alone.
     """
-    network = _small_images(replace(reference(name), num_classes=10, input_channels=1))
+    network = small_images(replace(reference(name), num_classes=10, input_channels=1))
     if max_blocks is not None:
         network = less_deep(network, max_blocks)
     narrower = list(_narrower(network))
@@ -40,7 +40,8 @@ def less_deep(network: Architecture, max_blocks: int) -> Architecture:
     return scale(network, depth=max_blocks / blocks) if blocks > 1.5 * max_blocks else network
 
 
-def _small_images(network: Architecture) -> Architecture:
+def small_images(network: Architecture) -> Architecture:
+    """Returns a network for images of the smallest of a few sides that is legal."""
     for side in CIFAR_SIDES if network.resolution == 32 else SIDES:
         try:
             cost(network.at(resolution=side))

@@ -13,6 +13,9 @@ from search_space.zoo.published_costs import COSTS
 from search_space.zoo.published_notes import NOTES
 from tests.search_space.weight_sources.libraries import torchvision
 
+# Tables of others print 145.8 M parameters, of a network that is not the released one, of 115 M.
+OF_ANOTHER_NETWORK = {"senet154", "senet154_320"}
+
 
 def _agreements(name: str) -> list[Agreement]:
     printed, ours = published(name), cost(reference(name))
@@ -36,8 +39,15 @@ def test_every_disagreement_is_explained() -> None:
 
 
 def test_even_what_differs_is_the_same_network() -> None:
-    for name in reference_names():
-        assert all(abs(one.relative) < 0.2 for one in _agreements(name)), name
+    far = {name for name in reference_names() if any(abs(one.relative) >= 0.2 for one in _agreements(name))}
+    assert far == OF_ANOTHER_NETWORK
+
+
+def test_senets_parameters_in_the_tables_of_others_are_beside_those_of_the_released_network() -> None:
+    row, ours = published("senet154"), cost(reference("senet154"))
+    assert (row.params, ours.params) == (145_800_000, 115_088_984)
+    assert "params: NASNet Table 2" in row.source and "MACs: ShuffleNet V2 Table 6" in row.source
+    assert "Caffe" in row.note
 
 
 def test_only_known_networks_have_published_numbers() -> None:

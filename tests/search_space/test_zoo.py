@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from search_space import UnknownNetwork, cost, family, reference, reference_names, scale
+from search_space import ArchitectureError, UnknownNetwork, cost, family, reference, reference_names, scale
 from search_space.build import build
+from search_space.zoo.shufflenet import CHANNELS, shufflenet
 
 ROWS = json.loads((Path(__file__).parent / "data" / "measured.json").read_text(encoding="utf-8"))
 MEASURED = {
@@ -77,3 +79,18 @@ def test_a_wide_resnet_of_width_one_is_a_preactivation_resnet() -> None:
     from search_space.zoo.preact_resnet import BASIC, preact_cifar, wide_resnet
 
     assert wide_resnet(112, 1) == preact_cifar(18, 16, BASIC) == reference("preresnet110_cifar10")
+
+
+@pytest.mark.parametrize("groups", CHANNELS)
+@pytest.mark.parametrize("width", [0.25, 0.5, 1.0, 1.5, 2.0])
+def test_every_shufflenet_whose_widths_its_groups_divide_is_in_the_zoo(groups: int, width: float) -> None:
+    prefix = f"shufflenet_v1_g{groups}_x{width:g}".replace(".", "_")
+    named = [
+        name for name in reference_names() if re.fullmatch(rf"{prefix}(_0)?(_stem\d+|_megvii|_se)?", name)
+    ]
+    exists = int(CHANNELS[groups] * width) / 4 % groups == 0
+    assert bool(named) == exists
+    assert {reference(name).stages[0].channels for name in named} <= {int(CHANNELS[groups] * width)}
+    if not exists:
+        with pytest.raises(ArchitectureError, match="groups must divide"):
+            cost(shufflenet(groups, width, 24))

@@ -13,6 +13,7 @@ from dashboards.info import curves, front, importances, progress, timeline
 from dashboards.info.rewards import Weighing
 from dashboards.info.table import Table
 from runs import FailureClass, TrialState
+from runs.browsing import Head
 from runs.records import AttemptRecord, RunRecord
 from tests.dashboards.info.test_info_table import glance
 
@@ -115,6 +116,32 @@ def test_a_driver_that_died_counts_until_its_lease_ended_and_is_silent_since() -
     assert progress.hours([run("search", "running", lease_until=3600.0)], 7200.0) == 1.0
     [driver] = timeline.drivers([run("search", "running", lease_until=100.0)], now=160.0)
     assert driver.silent_s == 60.0
+
+
+def test_an_arms_limits_are_those_that_its_last_session_was_given() -> None:
+    head = Head(
+        id=1,
+        name="s.grow",
+        state="finished",
+        revision=9,
+        created=0.0,
+        directions=("maximize",),
+        settings={"search": {"trials": 120}},
+        num_trials=3,
+        counts=dict.fromkeys(TrialState, 0) | {TrialState.COMPLETE: 3},
+        num_reused=0,
+        device_seconds=7200.0,
+        last_change=None,
+    )
+    given = {"trials": None, "hours": None, "device_hours": 4.0}
+    sessions = [
+        run("grow", "done", settings={"budget": {"trials": 16}}),
+        run("grow", "done", settings={"budget": given}),
+    ]
+    trials, _, device_hours = progress.uses(head, sessions, now=0.0)
+    assert (trials.used, trials.limit) == (3, None)
+    assert (device_hours.used, device_hours.limit, device_hours.share) == (2.0, 4.0, 0.5)
+    assert progress.uses(head, [], now=0.0)[0].limit == 120, "without a session, the settings' own"
 
 
 def test_a_choice_that_decides_everything_explains_everything() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,12 @@ class Ended:
     code: int
     out: str
     err: str
+
+    @property
+    def printed(self) -> list[str]:
+        """The commands that it said can be typed next."""
+        found = re.findall(r"^next: (.*)$|[Gg]o on with: (.*)$|check it again: (.*)$", self.err, re.MULTILINE)
+        return list(dict.fromkeys("".join(groups) for groups in found))
 
 
 Nas = Callable[..., Ended]

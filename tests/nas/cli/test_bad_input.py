@@ -102,8 +102,21 @@ CASES: dict[str, Case] = {
     "hours not a number": Case("search --hours nan", 2, "got nan"),
     "endless device-hours": Case("search --device-hours inf", 2, "got inf"),
     "target zero": Case("search --target 0", 2, "got 0.0"),
+    "a target of MACs for a latency": Case(f"{SEARCH} --cost latency_ms --target 5M", 2, "got 5e+06; write"),
     "target with unknown unit": Case("search --target 5Q", 2, "got '5Q'; write for example 5M"),
     "largest cost below target": Case("search --target 5M --max-cost 1M", 2, "got 1000000.0; raise it"),
+    "no cluster at the address": Case(
+        "search --study new --address 127.0.0.1:1", 2, "got '127.0.0.1:1' ([Errno 111] Connection refused)"
+    ),
+    "no cluster behind ray://": Case(
+        "search --study new --address ray://127.0.0.1:1", 2, "Ray cluster, got 'ray:"
+    ),
+    "address without a port": Case("search --study new --address 127.0.0.1", 2, "must be HOST:PORT"),
+    "no cluster to be found": Case(
+        "search --study new --address auto", 2, "got 'auto'", variable("RAY_ADDRESS", "127.0.0.1:1")
+    ),
+    "no cluster to resume on": Case("resume s --address 127.0.0.1:1", 2, "got '127.0.0.1:1'"),
+    "no cluster to fit on": Case("fit mnasnet_small --address 127.0.0.1:1", 2, "got '127.0.0.1:1'"),
     "no workers": Case("search --workers 0", 2, "got 0"),
     "negative seed": Case("search --seed -1", 2, "got -1"),
     "two GPUs a worker": Case("search --gpu-share 2", 2, "got 2"),
@@ -219,7 +232,8 @@ def test_bad_input_gets_one_sentence(
     name: str, nas: Nas, ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = CASES[name]
-    monkeypatch.setenv("NAS_TRIALS", "")  # so that it is taken back
+    for taken_back in ("NAS_TRIALS", "RAY_ADDRESS"):
+        monkeypatch.setenv(taken_back, "")
     case.before(ledger.parent)
     before = _content(ledger)
     ended = nas(*case.command.split(" "))

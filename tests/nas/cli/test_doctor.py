@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from nas.cli import doctor
 from nas.execution.local_ray import unguarded
 from runs import open_store
+from tests.fakes.processes import free_port
 from tests.nas.cli.conftest import Nas
 
 
@@ -47,8 +49,26 @@ def test_a_ray_that_anybody_can_reach_is_found(
     monkeypatch.setenv("NAS_ADDRESS", "ray://10.0.0.1:10001")
     code, rows = findings(nas)
     assert code == 1 and "RAY_AUTH_MODE=token" in rows["ray"]["remedy"]
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    assert findings(nas)[1]["ray"]["ok"]
+
+
+def test_a_cluster_is_asked_whether_it_answers(nas: Nas, ledger: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        code, rows = findings(nas, "--address", address)
+        assert code == 0 and f"{address} answers" in rows["ray"]["finding"]
+    code, rows = findings(nas, "--address", address)
+    assert code == 1 and address in rows["ray"]["finding"] and rows["ray"]["remedy"]
+
+
+def test_what_is_looked_at_is_not_made(nas: Nas, tmp_path: Path) -> None:
+    code, rows = findings(nas, "--storage", f"sqlite:///{tmp_path}/mistyped/nas.db")
+    assert code == 0 and "none yet" in rows["storage"]["finding"]
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_a_storage_that_is_away_is_one_problem(nas: Nas) -> None:
+    code, rows = findings(nas, "--storage", f"postgresql://ann@127.0.0.1:{free_port()}/nas")
+    assert code == 1 and [name for name, row in rows.items() if not row["ok"]] == ["storage"]
 
 
 def test_loopback_and_tokens_are_guards() -> None:

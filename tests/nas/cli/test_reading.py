@@ -43,12 +43,13 @@ def test_the_reward_is_recomputed_on_request(nas: Nas) -> None:
 
 @pytest.mark.usefixtures("ledger")
 @pytest.mark.parametrize(
-    "command", ["status", "list", "best", "trials", "show 1", "show 3", "db check", "doctor"]
+    "command",
+    ["status", "list", "best", "trials", "show 1", "show 3", "db check", "db check --deep", "doctor"],
 )
 def test_people_get_text_without_a_single_control_character(nas: Nas, command: str) -> None:
     ended = nas(*command.split())
     assert ended.code == 0, ended.err
-    assert ended.out or command == "db check"
+    assert ended.out or command.startswith("db check")
     assert all(character.isprintable() or character == "\n" for character in ended.out + ended.err)
 
 
@@ -140,10 +141,11 @@ def test_a_study_without_networks_has_nothing_to_export(nas: Nas, ledger: Path) 
 
 @pytest.mark.usefixtures("ledger")
 def test_a_reward_of_what_was_not_measured_has_no_best(nas: Nas) -> None:
-    ended = nas("best", "s", "--cost", "latency_ms")
+    ended = nas("best", "s", "--cost", "latency_ms", "--target", "2")
     assert ended.code == 7 and "must have an accuracy and the reward's cost" in ended.err
 
 
+@pytest.mark.faults
 def test_a_reader_that_goes_away_is_no_error(ledger: Path) -> None:
     command = f"{sys.executable} -m nas.cli trials s --json --storage sqlite:///{ledger} | head -1"
     done = subprocess.run(

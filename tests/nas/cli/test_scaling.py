@@ -63,8 +63,12 @@ def test_a_network_is_fitted_grown_and_exported_from_the_command_line(nas: Nas, 
     stages = {stage["stage"]: stage for stage in status["stages"]}
     assert stages["fit"]["complete"] == 16 and stages["fit"]["rule"]["alpha"] >= 1.0
     assert stages["grow"]["complete"] == 2
-    exported = parsed(nas, "export", "d.grow/1", "--to", "json,safetensors", "--out", "out")
-    assert exported
+    exported = parsed(nas, "export", "d.grow/1", "--out", "out")
+    assert any(row["file"].endswith("d_grow_1.safetensors") for row in exported)
+    [card] = [Path(row["file"]) for row in exported if row["file"].endswith("card.json")]
+    assert json.loads(card.read_text())["command"].startswith(
+        "nas grow d --rule compound --phi 1 --divisor 4 --epochs 1"
+    )
 
 
 def test_a_finished_fit_is_shown_again_without_workers(nas: Nas, fitted: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -45,7 +46,10 @@ def test_the_list_is_filtered(nas: Nas) -> None:
         f"efficientnet_b{index}" for index in range(9)
     ]
     assert {row["family"] for row in parsed(nas, "zoo list vgg")} == {"vgg"}
-    assert nas("zoo", "list", "no-such-network").err == "nothing to show\n"
+    near = "did you mean resnet50 or se_resnet50 or resnet152?"
+    assert nas("zoo", "list", "resnet-50").err == f"nothing to show\n{near}\n"
+    assert nas("zoo", "list", "zzz").err == "nothing to show\n`nas zoo list` lists all names\n"
+    assert parsed(nas, "zoo list zzz") == []
 
 
 @pytest.mark.parametrize("column", ["name", "family", "macs", "params", "top1"])
@@ -135,6 +139,28 @@ def test_compare_puts_networks_side_by_side(nas: Nas) -> None:
     assert "resnet50" in nas("zoo", "compare", "resnet18", "resnet50").out
 
 
+def test_one_network_under_two_names_is_said_to_be_one(nas: Nas, folder: Path) -> None:
+    twin = "stochastic_depth_resnet152_imagenet"
+    assert parsed(nas, "zoo show resnet152")["same_network_as"] == [twin]
+    assert "same network as" in nas("zoo", "show", "resnet152").out
+    assert parsed(nas, "zoo show resnet50")["same_network_as"] == []
+    assert "same network as" not in nas("zoo", "show", "resnet50").out
+    rows = parsed(nas, f"zoo compare resnet152 resnet50 {twin}")["networks"]
+    assert [row["same_network_as"] for row in rows] == [[twin], [], ["resnet152"]]
+    assert f"one network  resnet152 = {twin}" in nas("zoo", "compare", "resnet152", "resnet50", twin).out
+    assert "one network" not in nas("zoo", "compare", "resnet152", "resnet50").out
+
+
+def test_a_file_is_compared_with_the_reference_network_that_it_is(nas: Nas, folder: Path) -> None:
+    network = reference("efficientnet_b0")
+    stages = [replace(network.stages[1], repeats=1), replace(network.stages[1], repeats=1, stride=1)]
+    split = replace(network, stages=(network.stages[0], *stages, *network.stages[2:]))
+    assert split.digest != network.digest
+    (folder / "own.json").write_text(split.to_json())
+    assert parsed(nas, "zoo show own.json")["same_network_as"] == ["efficientnet_b0"]
+    assert "one network  efficientnet_b0 = own" in nas("zoo", "compare", "own.json", "efficientnet_b0").out
+
+
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_the_plot_leaves_out_and_names_what_has_no_accuracy(nas: Nas, folder: Path, kind: str) -> None:
     command = f"zoo compare resnet18 wrn_28_10_cifar10 efficientnet_b0 seresnet50_timm --out plot.{kind}"
@@ -186,6 +212,12 @@ def test_a_hostile_file_name_is_only_text_in_the_picture(nas: Nas, folder: Path)
         ("draw vgg11 --depth 9", 2, "depth must be 0"),
         ("draw vgg11 --depth x", 2, "it must be a whole number from 0 to 4"),
         ("draw vgg1", 3, "did you mean vgg1"),
+        (
+            "draw vgg11 --out none/v.svg",
+            2,
+            "a file must be writable, got 'none/v.svg': No such file or directory",
+        ),
+        ("zoo compare resnet18 --out none/v.svg", 2, "got 'none/v.svg'"),
     ],
 )
 def test_a_mistake_is_answered_in_a_sentence(
@@ -194,3 +226,18 @@ def test_a_mistake_is_answered_in_a_sentence(
     ended = nas(*command.split())
     assert (ended.code, ended.out) == (code, "") and says in ended.err
     assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_is_no_architecture_is_named(nas: Nas, folder: Path) -> None:
+    (folder / "bad.json").write_text('{"a": 1}')
+    for command in ("draw", "cost", "zoo show", "zoo compare"):
+        ended = nas(*command.split(), "bad.json")
+        assert ended.code == 2 and "'bad.json' must hold an architecture: a is not a known field" in ended.err
+
+
+def test_the_help_of_a_factor_says_what_it_multiplies(nas: Nas) -> None:
+    text = " ".join(nas("cost", "--help").out.split())
+    for words in ("Multiplies the channels", "Multiplies the blocks", "Multiplies the side of the input"):
+        assert words in text
+    scaled = parsed(nas, "cost efficientnet_b0 --resolution-factor 1.5")
+    assert scaled["resolution"] == 336

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,36 @@ def test_labels_follow_their_images(tmp_path: Path, cache: Path) -> None:
     data = load(settings(tmp_path / "grey.parquet"), cache=cache)
     levels = data.train.images.mean(axis=(1, 2, 3))
     assert np.array_equal(np.round(levels / 9).astype(int) % 2, data.train.labels)
+
+
+def test_of_a_file_that_is_no_parquet_only_our_sentence_is_told(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "junk.parquet").write_bytes(b"no parquet " * 100)
+    heard = Heard()
+    library = logging.getLogger("datasets")
+    library.addHandler(heard)
+    try:
+        with pytest.raises(DataError, match=r"junk\.parquet could not be loaded"):
+            load(settings(tmp_path / "junk.parquet"), cache=cache)
+    finally:
+        library.removeHandler(heard)
+    assert heard.records == []
+
+
+def test_a_row_that_cannot_be_read_is_named_by_its_path(tmp_path: Path, cache: Path) -> None:
+    cells = [{"bytes": png(picture(9 * i)), "path": f"pets/{i}.png"} for i in range(40)]
+    cells[39]["bytes"] = b"no picture"
+    table = {"image": cells, "label": [i % 2 for i in range(40)]}
+    datasets.Dataset.from_dict(table).to_parquet(tmp_path / "pets.parquet")
+    data = load(settings(tmp_path / "pets.parquet", max_corrupt_share=0.1), cache=cache)
+    assert data.corrupt == ("row 39 (pets/39.png): not an image that can be identified",)
+
+
+class Heard(logging.Handler):
+    """Keeps what a library logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record.getMessage())

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from nas.exporting.activation_maps import View, activation_map, explain, overlaid
-from nas.exporting.errors import ExportError
+from nas.exporting.errors import ExportError, ExportExists
+from nas.exporting.folder import MANIFEST
 from nas.exporting.network import Network
 from nas.exporting.subjects import subject_in
 from search_space import Architecture, Stage
@@ -83,7 +84,15 @@ def test_images_are_explained_from_an_export(exported: Exported, tmp_path: Path)
     assert [one.shown for one in shown] == ["3", "3"] and {one.method for one in shown} == {"cam"}
     for one in shown:
         with Image.open(one.file) as picture:
-            assert picture.size == (224, 224)
+            assert picture.width > 2 * 224 and picture.height > 224, "the image, the evidence, a caption"
+    assert {Path(one.file).name for one in shown} == {"000_one_3.png", "001_two_3.png"}
+    again = explain(network, paths[:1], tmp_path / "seen", View(), force=True)
+    [one] = again
+    assert {path.name for path in (tmp_path / "seen").iterdir()} == {MANIFEST, Path(one.file).name}
+    with pytest.raises(ExportExists, match="another kind"):
+        explain(network, paths, exported.folder, View(), force=True)
+    with pytest.raises(ExportExists, match="must not hold what is read"):
+        explain(network, paths, tmp_path, View(), force=True)
     with pytest.raises(ExportError, match="a class must be one of"):
         explain(network, paths, tmp_path / "other", View(shown="cat"))
     unknown = dataclasses.replace(network, preprocessing=None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 import yaml
 
-from nas.exporting.card import hub_header, markdown, model_card, training_command
+from nas.exporting.card import hub_header, markdown, model_card
 from nas.exporting.network import network_of
 from nas.exporting.subjects import Subject
 from nas.settings import make_settings
@@ -105,9 +106,23 @@ def test_a_rule_without_a_surface_forecasts_nothing(subject: Subject) -> None:
     assert card["scaling"]["inside"] is None and "no accuracy was forecast" in markdown(card)
 
 
-def test_a_study_that_nobody_searched_has_no_command() -> None:
-    assert training_command({}) is None
-    assert training_command({"settings": {"fingerprint": "x"}}) is None
+def test_what_is_not_known_is_left_out_and_versions_are_told(subject: Subject) -> None:
+    card = model_card(subject, network_of(subject), None, ())
+    text = markdown(card)
+    assert "not known" not in text and "## Training" not in text
+    assert f"torch {version('torch')}" in text and card["libraries"]["exported_with"]["torch"]
+
+
+def test_runs_and_every_seed_are_told(subject: Subject) -> None:
+    trainings = [{"seed": 7, "accuracy": 0.9}, {"seed": 8, "accuracy": 0.85}]
+    found = dataclasses.replace(subject, lineage=_lineage(runs=["a-b"], trainings=trainings))
+    text = markdown(model_card(found, network_of(found), None, ()))
+    assert "- runs: a-b" in text and "seed 7: accuracy 0.9000, seed 8: accuracy 0.8500" in text
+
+
+def test_the_hubs_card_lists_what_lies_beside_it(exported: Exported) -> None:
+    text = (exported.folder / "hf/README.md").read_text()
+    assert "`digits_8.py`" in text and ".onnx" not in text and "`hf/" not in text
 
 
 def test_text_from_the_ledger_cannot_become_markup(subject: Subject) -> None:

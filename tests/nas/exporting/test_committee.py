@@ -17,9 +17,10 @@ from nas.evaluation.pictures import resampled
 from nas.exporting.committee import NEVER, Mean, Rule, answer, export_committee
 from nas.exporting.errors import ExportError
 from nas.exporting.network import Network
-from nas.exporting.packaging import Wanted, verify
+from nas.exporting.packaging import Wanted
 from nas.exporting.predict import resized
 from nas.exporting.subjects import Subject, subject_of
+from nas.exporting.verifying import verify
 from search_space import Stage
 from search_space.export.preprocessing import Preprocessing
 from search_space.weights import save_weights

@@ -12,8 +12,9 @@ from torch import fx
 
 from nas.exporting.errors import ExportDiffers
 from nas.exporting.network import network_of
-from nas.exporting.packaging import Wanted, export, verify
+from nas.exporting.packaging import Wanted, export
 from nas.exporting.subjects import Subject, subject_in, subject_of
+from nas.exporting.verifying import verify
 from search_space import Architecture, Stage, cost
 from search_space.blocks import ClassifierOptions, CondenseOptions, StemOptions
 from search_space.condensing import condense, condensed, converted, learned_convolutions

@@ -6,18 +6,27 @@ import dataclasses
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 
+import nas.exporting
 from nas.exporting.checking import Check
 from nas.exporting.errors import ExportDiffers, ExportError, ExportExists, NothingToExport
 from nas.exporting.folder import MANIFEST, read_manifest
-from nas.exporting.packaging import REFERENCE, Wanted, export, verify
+from nas.exporting.packaging import Wanted, export, usual_formats
+from nas.exporting.reference import REFERENCE, read_reference
 from nas.exporting.subjects import Subject, subject_in
+from nas.exporting.verifying import verify
+from search_space.export.onnx_file import onnx_bytes
 from tests.nas.exporting.conftest import NETWORK, Exported
+from tests.search_space.export.networks import lively
+from tests.search_space.weight_sources import libraries
 
 DRAWINGS = Wanted(("json", "dot"))
 
@@ -149,6 +158,98 @@ def test_weights_of_another_network_are_noticed(exported: Exported, tmp_path: Pa
         verify(moved)
 
 
+def test_an_int8_file_of_another_network_is_noticed(exported: Exported, tmp_path: Path) -> None:
+    moved = tmp_path / "copy"
+    shutil.copytree(exported.folder, moved)
+    manifest = json.loads((moved / MANIFEST).read_text())
+    content = onnx_bytes(NETWORK, lively(NETWORK, 5).state_dict())
+    (moved / "digits_8_int8.onnx").write_bytes(content)
+    for entry in manifest["files"]:
+        if entry["path"] == "digits_8_int8.onnx":
+            entry |= {"num_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest["runnables"] = [one for one in manifest["runnables"] if one["variant"] == "int8"]
+    (moved / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ExportDiffers, match=r"scores of digits_8_int8\.onnx must be within"):
+        verify(moved)
+
+
+def test_a_file_that_nobody_listed_is_refused(exported: Exported, tmp_path: Path) -> None:
+    moved = tmp_path / "copy"
+    shutil.copytree(exported.folder, moved)
+    (moved / "torch.py").write_text("print('planted')")
+    with pytest.raises(ExportDiffers, match=r"nothing but what its manifest lists, got 'torch\.py'"):
+        verify(moved)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("probe", "../../x"), ("variant", "zzz"), ("dtype", "int3"), ("path", 5)]
+)
+def test_a_manifests_values_are_checked(exported: Exported, tmp_path: Path, key: str, value: object) -> None:
+    manifest = json.loads((exported.folder / MANIFEST).read_text())
+    manifest["runnables"][0][key] = value
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(NothingToExport, match="must be a manifest of `nas export`"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("architecture", [5, "", "{}"])
+def test_a_manifests_architecture_is_checked(
+    exported: Exported, tmp_path: Path, architecture: object
+) -> None:
+    manifest = json.loads((exported.folder / MANIFEST).read_text()) | {"architecture": architecture}
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(NothingToExport, match="must be a manifest of `nas export`"):
+        read_manifest(tmp_path)
+
+
+def test_an_empty_reference_is_refused(exported: Exported, tmp_path: Path) -> None:
+    with pytest.raises(ExportDiffers, match="must hold images and scores"):
+        verify(_edited(exported, tmp_path, REFERENCE, lambda content: b""))
+
+
+def test_the_manifest_is_json_that_every_parser_reads(exported: Exported) -> None:
+    def refuse(text: str) -> None:
+        raise AssertionError(f"JSON has no {text}")
+
+    for path in (MANIFEST, "card.json"):
+        json.loads((exported.folder / path).read_text(), parse_constant=refuse)
+
+
+WITH_TIMM = """
+import runpy, sys
+libraries, probe, *words = sys.argv[1:]
+runpy.run_path(libraries)["timm"]()  # importable from here on, with torchvision's operators declared
+sys.argv = ["alone", probe, *words]
+runpy.run_path(probe.replace("probes/with_timm", "alone"), run_name="__main__")
+"""
+
+
+def test_a_folder_for_timm_runs_in_timm_and_gives_the_networks_scores(
+    exported: Exported, tmp_path: Path
+) -> None:
+    reference = read_reference(exported.folder)
+    np.save(tmp_path / "images.npy", reference.images)
+    probe = Path(nas.exporting.__file__).parent / "probes" / "with_timm.py"
+    main = exported.folder / "timm" / "nas_digits_8_timm.py"
+    words = [libraries.__file__, probe, main, tmp_path / "images.npy", tmp_path / "scores.npy"]
+    command = [sys.executable, "-I", "-B", "-c", WITH_TIMM, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    got = np.load(tmp_path / "scores.npy")
+    np.testing.assert_allclose(got, reference.scores, atol=1e-4 * float(np.abs(reference.scores).max()))
+
+
+@pytest.mark.parametrize("share", [7.0, -0.1, float("nan")])
+def test_the_accuracy_that_may_be_lost_is_a_share(share: float) -> None:
+    with pytest.raises(ExportError, match=r"must be in \[0, 1\]"):
+        Wanted(("onnx",), max_drop=share)
+
+
+def test_what_cannot_be_run_here_says_so(exported: Exported) -> None:
+    [(path, reason)] = exported.manifest.not_run.items()
+    assert path.startswith("timm/") and reason.startswith("not run: ")
+
+
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a\\..\\b", "hf/../../x", ""])
 def test_a_manifest_cannot_lead_out_of_its_folder(exported: Exported, tmp_path: Path, path: str) -> None:
     manifest = json.loads((exported.folder / MANIFEST).read_text())
@@ -186,6 +287,15 @@ def test_an_existing_folder_is_kept_unless_it_is_an_export_and_force_is_given(
     assert {path.name for path in tmp_path.iterdir()} == {"out", "mine"}
 
 
+def test_weights_are_usually_written_and_their_absence_is_told(subject: Subject, tmp_path: Path) -> None:
+    assert usual_formats(subject) == ("json", "python", "safetensors")
+    told: list[str] = []
+    bare = dataclasses.replace(subject, weights=None, data=None)
+    export(bare, Wanted(("json",)), tmp_path / "bare", watch=told.append)
+    assert usual_formats(bare) == ("json", "python")
+    assert any("has no weights" in line for line in told)
+
+
 def test_a_link_is_not_followed(subject: Subject, tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     (tmp_path / "out").symlink_to(tmp_path / "target")
@@ -206,7 +316,7 @@ def test_a_failure_leaves_the_earlier_export(subject: Subject, tmp_path: Path) -
 
 def test_an_export_beyond_its_tolerance_is_not_kept() -> None:
     check = Check("a.onnx", "", 8, 100, 0.5, 1.0, 1e-4, 0.9, accuracy=0.5, source_accuracy=0.9)
-    with pytest.raises(ExportDiffers, match="within 0.0001 of the source's, got a difference of 0.5"):
+    with pytest.raises(ExportDiffers, match="within 0.0001 of those expected, got a difference of 0.5"):
         check.require_close(max_drop=1.0)
     small = dataclasses.replace(check, max_abs_difference=1e-5, variant="int8")
     with pytest.raises(ExportDiffers, match="at most 0.05 of the accuracy, got -0.4"):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from nas.interfaces import Measurement, Progress, StopTraining, Task
 from nas.stages.arms import Watch
 from nas.stages.budget import Budget
 from nas.stages.history import History
 from nas.stages.search import SearchReport, resume, search
 from runs import TrialState, open_store
+from runs.artifacts import ArtifactStore
 from tests.fakes.processes import wait_until
 from tests.fakes.searches import Formula, settings
 
@@ -70,6 +73,42 @@ def test_a_cancel_ends_at_once_and_what_was_running_is_given_up(tmp_path: Path, 
     assert resume("s", storage=url(tmp_path), evaluator=slow).ending.kind == "done"
     with open_store(url(tmp_path)) as store:
         assert store.study("s").state == "finished"
+
+
+@dataclass(frozen=True)
+class Held(Formula):
+    """Holds its second training in the second epoch, after a checkpoint of the first, until it is let go."""
+
+    let_go: threading.Event = field(default_factory=threading.Event)
+    keys: list[str] = field(default_factory=list)
+
+    def evaluate(self, task: Task, report: Callable[[Progress], bool]) -> Measurement:
+        self.keys.append(task.key)
+        if len(self.keys) == 1:
+            return super().evaluate(task, report)
+        ArtifactStore(str(task.checkpoints)).save_checkpoint(task.key, 1, {"state": b"1"})
+        report(Progress(task.key, 1, 0.5, 0.5, 0.0))
+        self.let_go.wait()
+        raise StopTraining
+
+
+def test_a_cancelled_training_leaves_no_checkpoint(tmp_path: Path) -> None:
+    held, seen = Held(tmp_path / "notes", keeps=True), list[bool]()
+
+    def checkpoints() -> list[bool]:
+        with open_store(url(tmp_path)) as store:
+            return [store.artifacts.load_checkpoint(key) is not None for key in held.keys]
+
+    def progress(arm: str, history: History, budget: Budget) -> None:
+        if not seen and checkpoints() == [False, True]:
+            seen.append(True)
+            say(tmp_path, "cancelled")
+
+    try:
+        search(settings(tmp_path, trials=3), evaluator=held, watch=Watch(progress=progress))
+        assert seen and checkpoints() == [False, False]
+    finally:
+        held.let_go.set()
 
 
 def test_a_pause_lets_the_running_end_begins_nothing_and_is_over_when_it_is_called_off(

@@ -108,13 +108,42 @@ def test_forecasts_for_longer_trainings_rest_on_the_baselines_own(copy: Path) ->
 
 def test_targets_are_met_or_the_nearest_is_named(copy: Path) -> None:
     base = cost(network()).macs
-    chosen = with_grow(macs=(2.0 * base, 4.0 * base), params=(3e4,), epochs=5, rule=("compound", "depth"))
-    report = grow("s", storage=url(copy), evaluator=Lawful(copy / "notes"), changes=chosen)
+    told: list[str] = []
+    chosen = with_grow(macs=(1.5 * base, 4.0 * base), params=(3e4,), epochs=5, rule=("compound", "depth"))
+    report = grow(
+        "s",
+        storage=url(copy),
+        evaluator=Lawful(copy / "notes"),
+        changes=chosen,
+        watch=Watch(plan=told.append),
+    )
     assert len(report.members) == 6
-    for one in report.members:
-        target = one.forecast.member.target
-        if target is not None and one.forecast.size.endswith("macs"):
-            assert one.forecast.member.met == (abs(one.forecast.macs / target - 1.0) <= 0.02)
+    deeper = [report.baseline.macs(depth=num / 6, width=1.0, resolution=1.0) for num in range(6, 60)]
+    for one in (found.forecast for found in report.members if found.forecast.size.endswith("macs")):
+        target = one.member.target or 0.0
+        if one.rule == "depth":
+            assert one.resolution == 12 and one.macs == min(deeper, key=lambda macs: abs(macs - target))
+        else:
+            assert one.macs == pytest.approx(target, rel=0.02)
+        is_told = any(f"{one.rule} {one.size} has {one.macs:,}, not {target:,.0f}" in text for text in told)
+        assert is_told == (abs(one.macs / target - 1.0) > 0.02)
+
+
+def test_a_phi_that_rounding_makes_much_dearer_says_so_before_it_is_trained(tmp_path: Path) -> None:
+    adopt(network(), settings(tmp_path, fit={"divisor": 32}))
+    told: list[str] = []
+    report = grow(
+        "s",
+        storage=url(tmp_path),
+        evaluator=Lawful(tmp_path / "notes"),
+        changes=with_grow(rule=("width",), phi=(1.0,), epochs=1),
+        watch=Watch(plan=told.append),
+    )
+    [one] = [found.forecast for found in report.members]
+    multiple = one.macs / cost(network()).macs
+    assert multiple == pytest.approx(one.member.cost / cost(network()).macs) and abs(multiple - 2.0) > 0.04
+    assert f"width phi 1 costs {multiple:.3g}x the baseline, not 2x" in told[0]
+    assert "try --divisor 16" in told[0]
 
 
 def test_regularisation_grows_with_the_size(copy: Path) -> None:

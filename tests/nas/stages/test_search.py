@@ -159,7 +159,11 @@ def test_device_hours_end_a_search_across_sessions(tmp_path: Path) -> None:
     result = search(chosen, evaluator=formula, watch=until(1))
     assert result.ending.kind == "stopped"
     result = resume("s", storage=f"sqlite:///{tmp_path / 'nas.db'}", evaluator=formula)
-    assert result.ending.kind == "done" and "device-hours" in result.ending.reason
+    used = f"{result.device_seconds / 3600:.3g} of 0.000277778 device-hours are used"
+    assert result.ending.kind == "done" and result.ending.reason.startswith(used), "the final numbers"
+    with open_store(f"sqlite:///{tmp_path / 'nas.db'}") as store:
+        num_waiting = store.spent(store.study("s").id).counts[TrialState.QUEUED]
+    assert ("in the middle" in result.ending.reason) == (num_waiting > 0)
     seconds = [trial.seconds for trial in trials(tmp_path) if trial.seconds]
     assert sum(seconds[:-1]) < 1.0 <= sum(seconds) == pytest.approx(result.device_seconds)
 
@@ -188,6 +192,45 @@ def test_the_control_and_the_finalists_say_whether_the_search_beat_chance(tmp_pa
     again = resume("s", storage=url, evaluator=formula)
     assert again.comparison == result.comparison
     assert len(formula.trainings()) == num_epochs  # nothing is trained again
+
+
+def test_each_arm_pays_for_its_own_candidates_and_for_as_many(tmp_path: Path) -> None:
+    url, formula = f"sqlite:///{tmp_path / 'nas.db'}", Formula(tmp_path / "notes")
+    chosen = settings(tmp_path, space="tests.fakes.searches:Tiny", target="60K", trials=3, control="random")
+    search(chosen, evaluator=formula)
+
+    def paid() -> tuple[list[TrialRecord], list[TrialRecord]]:
+        arms = [trials(tmp_path, name) for name in ("s", "s.control")]
+        ids = [{trial.id for trial in arm} for arm in arms]
+        for arm, own in zip(arms, ids, strict=True):
+            assert {trial.reused_from for trial in arm} - {None} <= own, "nothing comes from the other arm"
+        of_search, of_control = (
+            [one for one in arm if one.state is TrialState.COMPLETE and one.reused_from is None]
+            for arm in arms
+        )
+        return of_search, of_control
+
+    of_search, of_control = paid()
+    assert len(of_search) == len(of_control) == 3
+    assert [one.digest for one in of_search] != [one.digest for one in of_control], "it has its own proposals"
+
+    def larger(stored: Settings) -> Settings:
+        return stored.model_copy(update={"search": stored.search.model_copy(update={"trials": 5})})
+
+    resume("s", storage=url, evaluator=formula, changes=larger)
+    of_search, of_control = paid()
+    assert len(of_search) == len(of_control) == 5
+    assert {one.digest for one in of_search} & {one.digest for one in of_control}, "the case is a real one"
+
+
+def test_it_is_said_when_both_arms_found_one_architecture(tmp_path: Path) -> None:
+    small = {"space": "tests.fakes.searches:Tiny", "target": "60K", "trials": 6}
+    result = search(
+        settings(tmp_path, **small, control="random", repeats=2, finalists=1),
+        evaluator=Formula(tmp_path / "notes"),
+    )
+    assert result.comparison is not None and result.comparison.is_same
+    assert "one architecture" in result.comparison.verdict
 
 
 def test_a_finished_study_is_extended_by_a_larger_budget(tmp_path: Path) -> None:
@@ -249,7 +292,7 @@ def test_a_search_in_which_everything_fails_says_so(tmp_path: Path) -> None:
         def evaluate(self, task: Any, report: Any) -> Any:
             raise KeyError("mine")
 
-    with pytest.raises(NothingFeasible, match="nas trials s"):
+    with pytest.raises(NothingFeasible, match=r"2 trials failed \(2 user_error\).* recipe.*nas show s/0"):
         search(settings(tmp_path, trials=2), evaluator=Broken(tmp_path / "notes"))
 
 

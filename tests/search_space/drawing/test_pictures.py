@@ -242,3 +242,21 @@ def test_words_are_wrapped_counted_and_joined() -> None:
     assert wrapped("", 20) == ()
     assert listed(["pool", "conv", "conv"]) == "pool, conv ×2"
     assert span("stages.1", "stages.3") == "stages.1–3" and span("stem", "stem") == "stem"
+
+
+def test_drop_path_is_drawn_only_among_every_operator() -> None:
+    network = reference("resnet50")
+    written = {
+        depth: " ".join(
+            text.text or "" for text in ElementTree.fromstring(draw(network, depth=depth)).iter(f"{SVG}text")
+        )
+        for depth in (3, 4)
+    }
+    assert "add" in written[3] and "drop path" not in written[3] and "drop path" in written[4]
+
+
+def test_many_equal_blocks_drawn_as_one_have_the_cost_of_each() -> None:
+    boxes = sketch(reference("preresnet1001_cifar100"), 2).boxes
+    [alike] = [box for box in boxes if "107 alike, each" in box.caption[0] and box.key.startswith("stages.0")]
+    single = boxes[alike.row - 1]
+    assert (alike.caption[3:], alike.share) == (single.caption[3:], single.share)

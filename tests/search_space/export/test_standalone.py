@@ -157,6 +157,7 @@ def test_training_rates_are_written_down() -> None:
 def test_it_says_where_it_comes_from() -> None:
     source = python_source(TINY, notes=("Found by study s, trial 3.",))
     assert source.startswith('"""A network for 3 x 16 x 16 images and 5 classes.')
+    assert "Use: `load(path)`." in source
     assert "Found by study s, trial 3." in source.partition('"""\n')[0] and TINY.digest in source
 
 
@@ -170,6 +171,7 @@ def test_it_normalises_levels() -> None:
         :, None, None
     ]
     torch.testing.assert_close(normalised(levels), expected)
+    assert normalised(levels.to("meta")).device.type == "meta"
 
 
 def test_without_data_it_has_no_normalisation() -> None:
