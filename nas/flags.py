@@ -70,6 +70,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("memory", "search.memory", "BYTES", "Of main memory for each worker, such as 8G.", "Where"),
     Flag("labels", "search.labels", "PAIRS", "That a worker's node must have: zone=a,kind=spot.", "Where"),
     Flag("resources", "search.resources", "PAIRS", "Custom ones that each takes: licence=1.", "Where"),
+    Flag("stall", "search.stall_s", "SECONDS", "Without an epoch, then a worker is taken for lost.", "Where"),
     Flag("address", "search.address", "ADDRESS", "Of a running Ray cluster.", "Where"),
     Flag("study", "search.study", "NAME", "The name under which all is kept.", "Where"),
     Flag(

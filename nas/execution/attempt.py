@@ -90,6 +90,6 @@ def overdue(task: Task, seconds: float) -> tuple[FailureClass, str]:
         )
     return (
         FailureClass.PREEMPTED,
-        f"an epoch must end within {task.stall_s:g} s, got none: the worker is taken for lost; raise `stall_s` where"
-        " epochs are longer",
+        f"an epoch must end within {task.stall_s:g} s, got none: the worker is taken for lost; where epochs take"
+        " longer, raise it with --stall",
     )

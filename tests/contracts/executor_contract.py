@@ -149,7 +149,7 @@ class ExecutorContract:
         failure = end(histories[silent])
         assert isinstance(failure, Failure)
         assert failure.failure_class is FailureClass.PREEMPTED, "another worker tries again"
-        assert "0.3 s" in failure.message and "stall_s" in failure.message
+        assert "0.3 s" in failure.message and "--stall" in failure.message
         assert isinstance(end(histories[next_one]), Measurement)
 
     def test_epochs_that_end_in_time_are_no_stall_however_many_they_are(self, executor: Executor) -> None:

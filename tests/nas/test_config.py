@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nas.cli.searching import LIMITS
 from nas.config import Configuration, from_text, overlaid, resolve
 from nas.flags import FIT_FLAGS, FLAGS, GROW_FLAGS, NETWORK_FLAGS, Flag, masked
 from nas.settings import SettingsError, known_keys, make_settings
@@ -44,6 +45,14 @@ def test_the_highest_layer_that_says_something_wins(folder: Path) -> None:
         for chosen in itertools.combinations(range(len(LAYERS)), count):
             found = resolved(folder, {LAYERS[index]: index + 1 for index in chosen})
             assert found.settings.search.trials == (max(chosen) + 1 if chosen else None)
+
+
+def test_what_a_resume_may_change_holds_the_patience_with_silent_workers() -> None:
+    assert "stall" in {flag.name for flag in LIMITS}
+    stored = make_settings({})
+    assert overlaid(stored, {"stall": "7200"}).search.stall_s == 7200.0
+    with pytest.raises(SettingsError, match="greater than 0"):
+        overlaid(stored, {"stall": "0"})
 
 
 def test_the_origin_of_each_key_is_known(folder: Path) -> None:

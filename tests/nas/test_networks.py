@@ -36,5 +36,6 @@ def test_a_network_of_a_file_has_neither_family_nor_accuracy() -> None:
 
 
 def test_ratios_are_to_the_first() -> None:
-    rows = compared([network_view("resnet18"), network_view("resnet34")])
+    names = ("resnet18", "resnet34")
+    rows = compared([network_view(name) for name in names], [reference(name) for name in names])
     assert rows[0]["params_ratio"] == 1.0 and rows[1]["params_ratio"] == pytest.approx(1.8647, abs=1e-4)
