@@ -3,8 +3,8 @@
     python examples/scale_glyphs.py
 
 takes some hours of one core, so it may be stopped at any time and goes on when it is started again. The rows that it
-writes to `scale-out/rows.json` were kept as `benchmarks/data/glyphs_scaling.json`. What today's code makes of them, without
-a training:
+writes to `scale-out/rows.json` were kept as `benchmarks/data/glyphs_scaling.json`. What today's code makes of them,
+without a training:
 
     python examples/scale_glyphs.py --refit benchmarks/data/glyphs_scaling.json
 """
