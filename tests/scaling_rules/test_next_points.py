@@ -33,7 +33,7 @@ def test_what_is_proposed_shrinks_the_region_more_than_random_networks_of_the_sa
     regions = []
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        start = measured(rng, 0.003, seeds=2)
+        start = measured(rng, 0.002, seeds=2)
         fit = fit_rule(start)
         proposals = next_points(start, num=24, fit=fit)
         spent = sum(proposal.cost_multiple for proposal in proposals)
