@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from werkzeug.serving import make_server
 
 from benchmarks.row import Row
@@ -179,7 +179,7 @@ def _visit(browser: Browser, served: Served, *, has_seen_list: bool) -> _Measure
 
 @contextlib.contextmanager
 def _opened(browser: Browser, served: Served) -> Iterator[Page]:
-    size = {"width": 1280, "height": 900}
+    size: ViewportSize = {"width": 1280, "height": 900}
     context: BrowserContext = browser.new_context(viewport=size, extra_http_headers=served.headers)
     try:
         yield context.new_page()

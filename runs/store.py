@@ -69,8 +69,7 @@ def open_store(
         lease_s: how long a claim holds without being renewed, > 0.
         timeout_s: how long a transaction is tried again while the database is away.
         clock: the host's, for SQLite; tests give their own.
-        watched: for a program that looks on for days: an outage is told at once to all but the one caller that tries
-            again, and a SQLite file that was replaced is opened anew (`runs.outage`).
+        watched: tells an outage at once and follows a SQLite file that was replaced (`runs.outage`), as dashboards do.
 
     Raises:
         BadStorage, StorageUnreachable, OlderSchema, NewerSchema, NotALedger: as their names say.
