@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from dash import Dash
-from flask import Response, request
+from flask import Flask, Response, request
 
 ENDPOINT = "/_dash-update-component"
 
 
-def register(app: Dash) -> None:
+def register(server: Flask, app: Dash) -> None:
     """Adds the check; it stands before Dash's own handling."""
 
-    @app.server.before_request
+    @server.before_request
     def check() -> Response | None:
         if request.path != ENDPOINT or request.method != "POST":
             return None

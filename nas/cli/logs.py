@@ -7,7 +7,8 @@ import logging
 import sys
 import traceback
 
-from nas.cli.printing import log_line, visible
+from nas.cli.printing import log_line
+from runs.text import visible
 
 # Libraries that tell at length what they do; what they warn of is passed on.
 _TALKATIVE = ("optuna", "alembic", "ray", "datasets", "httpx", "fsspec")
