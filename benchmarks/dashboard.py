@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from benchmarks.row import Row
@@ -37,7 +37,7 @@ FIRST_ROW = ".ag-center-cols-container .ag-row[row-index='0']"
 NUM_TRIALS, NUM_VIEWERS = 150, 3
 NUM_COLD, NUM_VISITS, NUM_SEARCHES = 3, 5, 3
 UP_S = 8.0  # until a server has read the studies that somebody may open
-LISTED_MS, SETTLED_MS = 2_000, 3_000
+LISTED_MS, SETTLED_MS, PATIENCE_MS = 2_000, 3_000, 180_000
 PEER_COMMAND = "import sys; from benchmarks.dashboard import serve_optuna; serve_optuna(sys.argv[1])"
 
 _Measured = dict[str, float]  # numbers of one page by name
@@ -179,10 +179,11 @@ def _visit(browser: Browser, served: Served, *, has_seen_list: bool) -> _Measure
 
 @contextlib.contextmanager
 def _opened(browser: Browser, served: Served) -> Iterator[Page]:
-    size: ViewportSize = {"width": 1280, "height": 900}
-    context: BrowserContext = browser.new_context(viewport=size, extra_http_headers=served.headers)
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, extra_http_headers=served.headers)
     try:
-        yield context.new_page()
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        yield page
     finally:
         context.close()
 

@@ -88,7 +88,7 @@ def make_dash(site: Site) -> Dash:
         add_log_handler=False,
     )
     app.layout = lambda: _shell(site)
-    asking.register(app)
+    asking.register(server, app)
     inert.register(server)
     files.register(server, site)
     scripts.register(server)

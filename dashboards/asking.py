@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from dash import Dash
-from flask import Response, request
+from flask import Flask, Response, request
 
 ENDPOINT = "/_dash-update-component"
 
 
-def register(app: Dash) -> None:
+def register(server: Flask, app: Dash) -> None:
     """Adds the check; it stands before Dash's own handling."""
 
+    @server.before_request
     def check() -> Response | None:
         if request.path != ENDPOINT or request.method != "POST":
             return None
@@ -26,8 +27,6 @@ def register(app: Dash) -> None:
             return None
         sentence = "A callback must be asked as the dashboard's pages ask it; reload the page."
         return Response(sentence, status=400, content_type="text/plain; charset=utf-8")
-
-    app.server.before_request(check)
 
 
 def is_asked_well(body: object, callbacks: Mapping[str, Mapping[str, Any]]) -> bool:

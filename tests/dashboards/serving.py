@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dashboards.reader import Reader
 from dashboards.server import Address, Server
 from dashboards.site import Site
+from dashboards.wsgi import Application
 from nas.cli.session import WATCHING_PATIENCE_S
 from runs import Store, open_store
 
 
 @contextmanager
-def serving(site: Site, address: Address | None = None) -> Iterator[Server]:
+def serving(
+    site: Site, address: Address | None = None, *, make_optuna: Callable[[], Application] | None = None
+) -> Iterator[Server]:
     """Gives a server of a site, on a free port of this machine where nothing else is said."""
-    server = Server(site, address or Address(port=0))
+    server = Server(site, address or Address(port=0), make_optuna=make_optuna)
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
