@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dashboards.wsgi import Application, Environ, Header, StartResponse
+from runs.errors import LedgerError
 
 PREFIXES = ("/dashboard", "/static/", "/api/", "/csv/", "/artifacts/", "/favicon.ico")
 MAX_TRIALS = 3_000  # above that its pages take tens of seconds and hundreds of megabytes (measured at 10,000)
@@ -50,7 +51,10 @@ class OptunaMount:
             return self._inner(environ, start_response)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return _plain(start_response, "403 Forbidden", "Optuna Dashboard is mounted for reading only.")
-        reason = self._heavy()
+        try:
+            reason = self._heavy()
+        except LedgerError as error:
+            reason = str(error)
         if reason is not None:
             return _plain(start_response, "503 Service Unavailable", reason)
         return self._application()(

@@ -14,6 +14,7 @@ from typing import Any
 from runs.states import FailureClass, TrialState
 
 Value = str | int | float | bool | None  # what a choice may be
+EXPORT = "export"  # kind of the artifacts that are manifests of what was exported
 
 
 @dataclass(frozen=True, slots=True)

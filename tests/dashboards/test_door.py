@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
@@ -53,6 +53,14 @@ def test_behind_tls_the_cookie_demands_it() -> None:
     assert "; Secure" in answer.headers["Set-Cookie"]
 
 
+@pytest.mark.parametrize(("said", "is_secure"), [("https", True), ("HTTPS, http", True), ("http", False)])
+def test_a_proxy_that_says_it_speaks_tls_is_believed(said: str, is_secure: bool) -> None:
+    headers = {"Host": "localhost", "X-Forwarded-Proto": said}
+    answer = visitor().get("/", query_string={"token": TOKEN}, headers=headers)
+    assert ("; Secure" in answer.headers["Set-Cookie"]) == is_secure
+
+
+@settings(max_examples=30)
 @given(st.text(max_size=60))
 def test_no_other_token_opens(text: str) -> None:
     if text != TOKEN:

@@ -40,7 +40,7 @@ def study(store: Store) -> StudyRecord:
 
 def test_the_status_has_the_promised_keys_and_counts(store: Store, study: StudyRecord) -> None:
     view = status_view(study, store.trials(study.id), store.spent(study.id), store.runs(study.id), now=0.0)
-    assert list(view) == ["study", "state", "trials", "best", "budget", "stages"]
+    assert list(view) == ["study", "state", "trials", "best", "budget", "stages", "exports"]
     [arm] = [stage_view(study, store.spent(study.id), [])]
     assert list(arm) == ["stage", "study", "state", "planned", "complete", "failed", "device_hours", "rule"]
     assert view["trials"] == {
