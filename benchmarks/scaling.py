@@ -141,7 +141,7 @@ def _truth_coverage(what: str, truth: Truth, networks: Array, noise: float) -> l
     rng, hits = np.random.default_rng(6), np.zeros(4)
     shares = _true_shares(truth)
     for _ in range(NUM_SIMULATIONS):
-        hits += _covered(_measured(rng, truth, networks, noise), shares)
+        hits += covered(_measured(rng, truth, networks, noise), shares)
     *single, joint = (float(share) for share in hits / NUM_SIMULATIONS)
     return [
         _at_least(f"rule, {what}, noise {noise:g}: alpha, beta or gamma, the least", min(single), 0.95),
@@ -149,7 +149,7 @@ def _truth_coverage(what: str, truth: Truth, networks: Array, noise: float) -> l
     ]
 
 
-def _covered(points: list[ScaledPoint], shares: Array) -> Flags:
+def covered(points: list[ScaledPoint], shares: Array) -> Flags:
     """Returns whether the intervals of alpha, beta, gamma and the joint region hold a rule, without the whole fit.
 
     An interval holds a share if any rule with that share is plausible.

@@ -201,15 +201,23 @@ def _arms(store: Store, study: StudyRecord) -> list[StudyRecord]:
 
 def budget_view(study: StudyRecord, spent: Spent, sessions: Sequence[RunRecord], *, now: float) -> View:
     """Returns used and limit of each kind of budget; a limit of None was not set."""
-    search = _search(study)
+    trials, hours, device_hours = _limits(study)
     return {
-        "trials": {"used": num_paid(spent), "limit": search and search.trial_limit},
-        "hours": {"used": round(_hours(sessions, now), 6), "limit": search and search.hours},
-        "device_hours": {
-            "used": round(spent.device_seconds / 3600, 6),
-            "limit": search and search.device_hours,
-        },
+        "trials": {"used": num_paid(spent), "limit": trials},
+        "hours": {"used": round(_hours(sessions, now), 6), "limit": hours},
+        "device_hours": {"used": round(spent.device_seconds / 3600, 6), "limit": device_hours},
     }
+
+
+def _limits(study: StudyRecord) -> tuple[int | None, float | None, float | None]:
+    """Returns a study's own limits of trials, hours and device-hours; an arm keeps its search's too, which are not."""
+    plan, arm = study.settings.get("plan"), study.name.rpartition(".")[2]
+    if plan is not None and is_arm(study.name):
+        fitted = study.settings.get("fit") or {}
+        times = (None, None) if arm == GROW else (fitted.get("hours"), fitted.get("device_hours"))
+        return fitted.get("budget") if arm in (FIT, GRID) else len(plan), *times
+    search = _search(study)
+    return (None, None, None) if search is None else (search.trial_limit, search.hours, search.device_hours)
 
 
 def stage_view(arm: StudyRecord, spent: Spent, fits: Sequence[FitRecord]) -> View:
