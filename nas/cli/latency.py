@@ -57,7 +57,10 @@ def latency(
         return
     from nas.evaluation.latency import latencies, one_thread
     from nas.evaluation.latency_table import device_name
+    from search_space import reference as network_called
 
+    if not Path(reference).suffix and "/" not in reference and not reference.isdigit():
+        network_called(reference)  # a name is one of the zoo's; a wrong one is told the nearest
     place = device or ("onnxruntime" if _is_onnx(what) else "cpu")
     network = _timed(session, what, place, batch, weights)
     beside = _timed(session, reference, place, batch)

@@ -50,6 +50,8 @@ def test_an_onnx_file_is_timed_as_it_is_in_onnxruntime(nas: Nas) -> None:
     assert view["reference"]["name"] == "a.onnx" and view["median_ms"] > 0.0
     ended = nas("latency", "a.onnx", "--device", "cpu")
     assert ended.code == 2 and "runs in onnxruntime" in ended.err
+    ended = nas("latency", "a.onnx", "--reference", "mobilenet_v2_1_0_22")
+    assert ended.code == 3 and "mobilenet_v2_1_0_224" in ended.err, ended.err
 
 
 def test_an_onnx_file_that_does_not_run_is_refused(nas: Nas, files: Path) -> None:
