@@ -218,9 +218,12 @@ def _the_family_answers_alone(nas: Nas, folder: Path) -> None:
         "all",
     )
     assert Path(first["file"]).is_file()
-    noted = [(one["trial"], one["folder"]) for one in parsed(nas, "status", "p")["exports"]]
-    assert noted[:2] == [("p.grow/0", "out/p_grow_0"), ("p.grow/1", "out/p_grow_1")]
-    assert sorted(noted[2:]) == [("p.grow/0", "all"), ("p.grow/1", "all")]
+    noted = [
+        (one["trial"], one["folder"])
+        for one in parsed(nas, "status", "demo", "--config", "nas.toml")["exports"]
+    ]
+    assert noted[:2] == [("demo.grow/0", "out/demo_grow_0"), ("demo.grow/1", "out/demo_grow_1")]
+    assert sorted(noted[2:]) == [("demo.grow/0", "all"), ("demo.grow/1", "all")]
     [checked] = parsed(nas, "verify", "all")["checks"]
     assert checked["top1_agreement"] == 1.0
     images = load(DataSettings(name="digits", resolution=16)).validation.images[:3]
