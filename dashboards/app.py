@@ -13,17 +13,19 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 from flask import Flask, request
 
-from dashboards import files, scripts, zipped
+from dashboards import asking, files, inert, scripts, zipped
 from dashboards.drawing.components import aria, data
-from dashboards.info.words import clock
+from dashboards.info.words import clock, visible
 from dashboards.optuna_mount import MAX_TRIALS, OptunaMount
 from dashboards.pages import router
 from dashboards.security import Door, Policy
 from dashboards.site import Site
 from dashboards.wsgi import Application
-from runs.errors import LedgerError
+from runs.errors import LedgerError, StorageUnreachable
 
 TICK_MS = 1_000
+TOLD_S = 10.0  # how long a failure stands above the page
+FAILED = "Something on this page went wrong; the server's log has the details."
 BEAT_S = 3  # how often running curves and leases are drawn again, which raise no revision
 INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -81,11 +83,13 @@ def make_dash(site: Site) -> Dash:
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
             {"name": "color-scheme", "content": "light dark"},
         ],
-        on_error=_tell,
+        on_error=lambda error: _tell(site, error),
         enable_mcp=False,
         add_log_handler=False,
     )
     app.layout = lambda: _shell(site)
+    asking.register(server, app)
+    inert.register(server)
     files.register(server, site)
     scripts.register(server)
     router.register(app, site)
@@ -170,6 +174,8 @@ def _shell(site: Site) -> Component:
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Interval(id="tick", interval=TICK_MS),
             dcc.Store(id="pulse"),
+            dcc.Store(id="opening"),
+            dcc.Store(id="told"),
             dcc.Store(id="title"),
             dcc.Download(id="download"),
             dcc.Store(id="title-set"),
@@ -184,8 +190,9 @@ def _register(app: Dash, site: Site) -> None:
         Output("navigation", "children"),
         Output("title", "data"),
         Input("url", "pathname"),
+        Input("opening", "data"),  # another database lies where the one was that is shown
     )
-    def show(address: str | None) -> tuple[Component, Component, str]:
+    def show(address: str | None, opening: int | None) -> tuple[Component, Component, str]:
         return router.content(site, site.path(address))
 
     @app.callback(
@@ -210,21 +217,32 @@ def _register(app: Dash, site: Site) -> None:
         Output("live", "children"),
         Output("banner", "children"),
         Output("live", "data-beat"),
+        Output("opening", "data"),
         Input("tick", "n_intervals"),
         State("url", "pathname"),
         State("pulse", "data"),
         State("live", "children"),
         State("banner", "children"),
+        State("told", "data"),
     )
     def tick(
-        count: int | None, address: str | None, known: Mapping[str, Any] | None, live: Any, banner: Any
+        count: int | None,
+        address: str | None,
+        known: Mapping[str, Any] | None,
+        live: Any,
+        banner: Any,
+        told: Mapping[str, Any] | None,
     ) -> tuple[Any, ...]:
         pulse, text, warning = beat(site, site.path(address), known)
+        if not warning and told and site.reader.now() < told["until"]:
+            warning = told["text"]
+        before, now = (known or {}).get("opening"), pulse.get("opening")
         return (
             no_update if pulse == known else pulse,
             no_update if text == live else text,
             no_update if warning == banner else warning,
             str(count or 0),
+            now if before is not None and now != before else no_update,
         )
 
 
@@ -239,12 +257,14 @@ def beat(site: Site, path: str, known: Mapping[str, Any] | None) -> tuple[dict[s
     match = router.found(path)
     study_id = match[1].get("study_id") if match else None
     try:
+        opening = site.reader.opening()
         if study_id is None:
             heads = site.reader.browse.heads()
             whole = all((one := site.reader.known(head.id)) is not None and one.is_whole for head in heads)
             total = sum(head.revision for head in heads)
             pulse = {
                 "page": path,
+                "opening": opening,
                 "revision": total,
                 "num_studies": len(heads),
                 "whole": whole,
@@ -254,22 +274,22 @@ def beat(site: Site, path: str, known: Mapping[str, Any] | None) -> tuple[dict[s
             reading = site.reader.read(study_id)
             if reading.revision is None:
                 return (
-                    {"page": path, "gone": True},
+                    {"page": path, "opening": opening, "gone": True},
                     "Gone",
                     "This study was deleted. What you see is its last state.",
                 )
             moving = not reading.is_whole or reading.is_moving
             pulse = {
                 "page": path,
+                "opening": opening,
                 "study": study_id,
                 "revision": reading.revision,
                 "whole": reading.is_whole,
                 "beat": _beat(site) if moving else 0,
             }
     except LedgerError as error:
-        since = (known or {}).get("away") or site.reader.now()
-        return dict(known or {}) | {"away": since}, "Away", f"No answer since {clock(since)}: {error}"
-    changed = known is None or any(known.get(key) != pulse[key] for key in ("page", "revision"))
+        return dict(known or {}) | {"away": True}, "Away", str(error)
+    changed = known is None or any(known.get(key) != pulse[key] for key in ("page", "opening", "revision"))
     seen = site.reader.now() if known is None or changed else float(known.get("changed", 0.0))
     pulse["changed"] = seen
     return pulse, f"Live · last change seen {clock(seen)[11:19]} UTC", ""
@@ -279,10 +299,14 @@ def _beat(site: Site) -> int:
     return int(site.reader.now() // BEAT_S)
 
 
-def _tell(error: Exception) -> None:
-    """Shows a callback's failure on the page: a sentence of ours, or that something is wrong with the page."""
-    if isinstance(error, LedgerError):
-        set_props("banner", {"children": str(error)})
-        return
-    logger.exception("a page's callback failed", exc_info=error)
-    set_props("banner", {"children": "Something on this page went wrong; the server's log has the details."})
+def _tell(site: Site, error: Exception) -> None:
+    """Shows a callback's failure above the page for some seconds, and puts what is not the storage's in the log.
+
+    An outage is left to the next beat, which also notices its end.
+    """
+    if not isinstance(error, LedgerError):
+        logger.error("a page's callback failed", exc_info=error)
+    text = visible(str(error)) if isinstance(error, LedgerError) else FAILED
+    if not isinstance(error, StorageUnreachable):
+        set_props("told", {"data": {"text": text, "until": site.reader.now() + TOLD_S}})
+    set_props("banner", {"children": text})

@@ -2,16 +2,22 @@
 
 Its bundle knows only absolute paths, so a prefix cannot move it; these five (and its icon) go to it unchanged, and
 ours never begin with them. It answers any host and lets forms write: the door in front and the method check here take
-that away. What was uploaded leaves only as a sandboxed attachment.
+that away. What was uploaded leaves only as a sandboxed attachment, and its CSV without formulas.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from werkzeug.test import run_wsgi_app
+
+from dashboards.info import spreadsheet
 from dashboards.wsgi import Application, Environ, Header, StartResponse
+from runs.errors import LedgerError
 
 PREFIXES = ("/dashboard", "/static/", "/api/", "/csv/", "/artifacts/", "/favicon.ico")
 MAX_TRIALS = 3_000  # above that its pages take tens of seconds and hundreds of megabytes (measured at 10,000)
@@ -50,9 +56,14 @@ class OptunaMount:
             return self._inner(environ, start_response)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return _plain(start_response, "403 Forbidden", "Optuna Dashboard is mounted for reading only.")
-        reason = self._heavy()
+        try:
+            reason = self._heavy()
+        except LedgerError as error:
+            reason = str(error)
         if reason is not None:
             return _plain(start_response, "503 Service Unavailable", reason)
+        if path.startswith("/csv/"):
+            return _without_formulas(self._application(), environ, start_response)
         return self._application()(
             environ, _guarded(start_response, is_upload=path.startswith("/artifacts/"))
         )
@@ -76,6 +87,19 @@ def _guarded(start_response: StartResponse, *, is_upload: bool) -> StartResponse
         return start_response(status, kept, *rest)
 
     return start
+
+
+def _without_formulas(inner: Application, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Answers with a table in which no cell is a formula; Optuna Dashboard writes names as they are."""
+    content, status, headers = run_wsgi_app(inner, environ | {"REQUEST_METHOD": "GET"}, buffered=True)
+    text = b"".join(content)
+    if status.startswith("200"):
+        rows = csv.reader(io.StringIO(text.decode("utf-8", "replace")))
+        text = spreadsheet.rewritten(rows).encode()
+        headers["Content-Type"] = "text/csv; charset=utf-8"
+    headers["Content-Length"] = str(len(text))
+    _guarded(start_response, is_upload=False)(status, list(headers))
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [text]
 
 
 def _plain(start_response: StartResponse, status: str, sentence: str) -> Iterable[bytes]:

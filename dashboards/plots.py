@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from dashboards.drawing import printed
+from dashboards.drawing import printed, printed_scaling
 from dashboards.info import scaling as scaling_info
 from dashboards.info.front import scatter
 from dashboards.info.progress import climb, spending
@@ -61,12 +61,42 @@ def _family(site: Site, head: Head) -> printed.Draw | None:
     return printed.family(members) if members else None
 
 
+def _region(site: Site, head: Head) -> printed.Draw | None:
+    stored = scaling.newest_rule(site, scaling.family_of(site, head.id))
+    found = None if stored is None else scaling_info.region(stored.fit)
+    return None if stored is None or found is None else printed_scaling.region(found, stored.fit)
+
+
+def _parameters(site: Site, head: Head) -> printed.Draw | None:
+    stored = scaling.newest_rule(site, scaling.family_of(site, head.id))
+    return None if stored is None else printed_scaling.parameters(stored.fit)
+
+
+def _predictions(site: Site, head: Head) -> printed.Draw | None:
+    family = scaling.family_of(site, head.id)
+    stored, grown = scaling.newest_rule(site, family), family.arms.get("grow")
+    if stored is None:
+        return None
+    members = scaling_info.members(scaling.trials_of(site, grown)) if grown else []
+    return printed_scaling.predictions(scaling_info.fitted_pairs(stored.fit), members)
+
+
+def _sweep(site: Site, head: Head) -> printed.Draw | None:
+    family = scaling.family_of(site, head.id)
+    curves = scaling.alone(site, family)
+    return printed_scaling.saturation(curves, scaling.laws(site, family)) if curves else None
+
+
 PLOTS: dict[str, tuple[str, Callable[[Site, Head], printed.Draw | None]]] = {
     "front": ("accuracy against cost", _front),
     "best": ("best so far", _best),
     "importances": ("which choices matter", _importances),
     "curves": ("learning curves", _curves),
     "compute": ("where the compute went", _compute),
+    "sweep": ("one dimension alone", _sweep),
+    "region": ("how the cost is best shared", _region),
+    "parameters": ("alpha, beta and gamma", _parameters),
+    "predictions": ("predicted against observed", _predictions),
     "family": ("the family", _family),
 }
 
@@ -88,6 +118,6 @@ def write_plot(site: Site, study_id: int, name: str, path: Path) -> None:
     draw = make(site, head)
     if draw is None:
         raise NothingToPlot(
-            f"{head.name!r} must have trials for the figure {name!r}, got none yet; resume it"
+            f"{head.name!r} must have what the figure {name!r} shows, got none yet; resume it"
         )
     printed.save(draw, path, f"{head.name}: {title}")

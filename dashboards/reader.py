@@ -70,6 +70,17 @@ class Reader:
         self._lock = threading.Lock()
         self._followers: OrderedDict[int, _Follower] = OrderedDict()
         self._shared: OrderedDict[Hashable, _Once] = OrderedDict()
+        self._opening = store.database.num_openings
+
+    def opening(self) -> int:
+        """Returns which database is read, counted from 1: what was read of one that was replaced is forgotten."""
+        found = self.store.database.read(lambda _: self.store.database.num_openings)
+        with self._lock:
+            if found != self._opening:
+                self._followers.clear()
+                self._shared.clear()
+                self._opening = found
+        return found
 
     @property
     def artifacts(self) -> ArtifactStore:
@@ -85,6 +96,7 @@ class Reader:
 
     def read(self, study_id: int) -> Reading:
         """Returns the study's table as new as the ledger, or as far as it has been read."""
+        self.opening()
         with self._lock:
             follower = self._followers.pop(study_id, None)
             follower = follower or _Follower(self.browse, study_id, self._fresh_s)

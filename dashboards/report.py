@@ -11,6 +11,7 @@ import plotly.io
 
 from dashboards.drawing import scaling as scaling_drawing
 from dashboards.drawing import search as drawing
+from dashboards.inert import inert
 from dashboards.info import scaling as info
 from dashboards.info.front import marks, scatter
 from dashboards.info.rewards import rewards, weighing, winners
@@ -57,7 +58,7 @@ def report(site: Site, study_id: int) -> str:
     if members:
         parts.append(_table("Family", members))
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(head.name)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(visible(head.name))}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
         f"<script>{small_plotly()}</script></head><body><main>{''.join(parts)}</main></body></html>"
     )
@@ -162,7 +163,7 @@ def _table(title: str, rows: Iterable[Mapping[str, str]]) -> str:
 
 def _drawn(figure: go.Figure) -> str:
     config = {"displaylogo": False, "responsive": True}
-    return str(
+    return inert(
         plotly.io.to_html(
             figure, config=config, include_plotlyjs=False, full_html=False, default_height="420px"
         )

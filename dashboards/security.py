@@ -101,7 +101,7 @@ class Door:
         if self._has_pass(environ):
             return self._inner(environ, self._with_headers(start_response, environ.get("PATH_INFO", "")))
         if self._brings_token(environ):
-            return self._welcome(start_response)
+            return self._welcome(start_response, is_encrypted=self._is_encrypted(environ))
         sentence = (
             "Open the dashboard with the address that <code>nas dashboard</code> printed: it holds the token."
         )
@@ -152,7 +152,12 @@ class Door:
         brought = parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0]
         return environ["REQUEST_METHOD"] == "GET" and _equal(brought, self._policy.token)
 
-    def _welcome(self, start_response: StartResponse) -> Iterable[bytes]:
+    def _is_encrypted(self, environ: Environ) -> bool:
+        """Returns whether the visitor came over TLS; one who lies about it gets a cookie that is only stricter."""
+        said = environ.get("HTTP_X_FORWARDED_PROTO", "").split(",")[0].strip().lower()
+        return self._policy.is_encrypted or said == "https"
+
+    def _welcome(self, start_response: StartResponse, *, is_encrypted: bool) -> Iterable[bytes]:
         """Turns the token of the URL into a cookie, and leaves the URL.
 
         By a page rather than a redirect: a strict cookie is not sent along a redirect that another site began (a link
@@ -165,7 +170,7 @@ class Door:
             start_response,
             "200 OK",
             body,
-            ("Set-Cookie", cookie + ("; Secure" if self._policy.is_encrypted else "")),
+            ("Set-Cookie", cookie + ("; Secure" if is_encrypted else "")),
         )
 
     def _with_headers(self, start_response: StartResponse, path: str) -> StartResponse:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -22,6 +24,12 @@ NUM_WARMED = 4  # studies that are read before anybody asks
 TRIES = 20  # ports that are tried from PORT on, where none was asked for
 
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_EVERYWHERE = ("0.0.0.0", "::", "")
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+
+
 class BadAddress(ValueError):
     """An address at which the dashboard may not or cannot be served."""
 
@@ -33,7 +41,8 @@ class Address:
     """Where the dashboard is served, and for whom.
 
     Args:
-        host: to bind; another than loopback needs a token of the user's own and the names it may be called by.
+        host: to bind; another than loopback needs a token of the user's own and the names it may be called by, of which
+            the first is shown to the user.
         port: None takes the first free one from PORT on.
         token: None makes a new one.
         allowed_hosts: names in the Host header that are ours besides loopback.
@@ -48,7 +57,7 @@ class Address:
 
     def check(self) -> None:
         """Raises BadAddress where the dashboard would be open to others without their having been named."""
-        if self.host not in ("127.0.0.1", "localhost", "::1") and not (self.token and self.allowed_hosts):
+        if not self.is_private and not (self.token and self.allowed_hosts):
             raise BadAddress(
                 f"the dashboard must be bound to this machine's loopback, got {self.host!r}; to serve others, give a"
                 " token of your own with --token-file and every name they call it by with --allow-host"
@@ -58,6 +67,75 @@ class Address:
                 f"a token must have at least 32 characters, got {len(self.token)};"
                 " make one with `openssl rand -hex 32`"
             )
+        for name in self.allowed_hosts:
+            if not _NAME.fullmatch(name) and not _is_ipv6(name):
+                raise BadAddress(
+                    f"a host must be a name or an address, without a scheme, a port or a path, got {name!r};"
+                    " write it as in --allow-host nas.example.org"
+                )
+
+    @property
+    def is_private(self) -> bool:
+        """Returns whether only this machine can reach it."""
+        return self.host in _LOOPBACK
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Returns the names by which it may be called, as they stand in a Host header."""
+        bound = () if self.is_private or self.host in _EVERYWHERE else (self.host,)
+        named = (_bracketed(name.lower()) for name in (*self.allowed_hosts, *bound))
+        return (*LOOPBACK, *named)
+
+    def url(self, port: int, prefix: str) -> str:
+        """Returns the address that a visitor opens; the first allowed name, where that is not what is bound.
+
+        A proxy that speaks TLS has its own port, the usual one.
+        """
+        if self.is_private:
+            return f"http://{_bracketed(self.host)}:{port}{prefix}"
+        if self.is_encrypted:
+            return f"https://{_bracketed(self.allowed_hosts[0])}{prefix}"
+        name = self.allowed_hosts[0] if self.host in _EVERYWHERE else self.host
+        return f"http://{_bracketed(name)}:{port}{prefix}"
+
+    @property
+    def warning(self) -> str:
+        """Returns what its user should know about it; "" where there is nothing."""
+        if self.is_private or self.is_encrypted:
+            return ""
+        return (
+            "visitors come without encryption: whoever listens on the way reads the token and sees everything;"
+            " put a proxy with TLS in front, and say so with --tls"
+        )
+
+
+def site_prefix(text: str) -> str:
+    """Returns the path under which a proxy serves the dashboard, with a slash at both ends.
+
+    Raises:
+        BadAddress: it is no plain path.
+
+    >>> site_prefix("nas"), site_prefix("/tools/nas/"), site_prefix("")
+    ('/nas/', '/tools/nas/', '/')
+    """
+    path = "/" + text.strip("/") if text.strip("/") else ""
+    if not _PREFIX.fullmatch(path):
+        raise BadAddress(
+            "a prefix must be a path of letters, digits and `-_.~`, no part of it beginning with a dot,"
+            f" got {text!r}; write it as in --prefix /nas"
+        )
+    return path + "/"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return isinstance(ipaddress.ip_address(text.strip("[]")), ipaddress.IPv6Address)
+    except ValueError:
+        return False
 
 
 class Server:
@@ -79,13 +157,13 @@ class Server:
         self.port = int(bound.getsockname()[1])
         policy = Policy(
             self.token,
-            (*LOOPBACK, *(host.lower() for host in address.allowed_hosts)),
+            address.hosts,
             prefix=site.prefix,
             is_encrypted=address.is_encrypted,
             cookie=f"nas_dashboard_{self.port}",
         )
         application = make_application(site, policy, make_optuna=make_optuna)
-        self._host, self._prefix, self._site = address.host, site.prefix, site
+        self._address, self._site = address, site
         self._server: BaseWSGIServer = make_server(
             address.host, self.port, application, threaded=True, request_handler=_Handler, fd=bound.fileno()
         )
@@ -94,8 +172,7 @@ class Server:
     @property
     def url(self) -> str:
         """Returns the address with the token, to be shown once to the person who started it."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}{self._prefix}?token={self.token}"
+        return f"{self._address.url(self.port, self._site.prefix)}?token={self.token}"
 
     def serve(self) -> None:
         """Answers requests until `close` is called from another thread, or the process is interrupted."""

@@ -3,11 +3,15 @@
     python examples/scale_glyphs.py
 
 takes some hours of one core, so it may be stopped at any time and goes on when it is started again. The rows that it
-writes to `scale-out/rows.json` were kept as `benchmarks/data/glyphs_scaling.json`.
+writes to `scale-out/rows.json` were kept as `benchmarks/data/glyphs_scaling.json`. What today's code makes of them,
+without a training:
+
+    python examples/scale_glyphs.py --refit benchmarks/data/glyphs_scaling.json
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import os
@@ -15,9 +19,13 @@ import platform
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from nas import adopt, fit, grow, make_settings
 from nas.stages.arms import Watch
+from nas.stages.baseline import Baseline
+from nas.stages.forecast import Forecast, forecast
+from scaling_rules import Member, RuleFit, ScaledPoint, fit_rule
 from search_space import Architecture, Stage
 from search_space.blocks import ClassifierOptions, MBConvOptions, StemOptions
 
@@ -90,5 +98,34 @@ def main() -> None:
         )
 
 
+def refit(rows: dict[str, Any]) -> tuple[RuleFit, list[Forecast]]:
+    """Returns the rule that kept points give today, and what it expects of the members that were trained."""
+    found = fit_rule([ScaledPoint(**point) for point in rows["fit"]["points"]])
+    network = Architecture.from_json(json.dumps(rows["baseline"]))
+    of_the_data = dataclasses.replace(network, num_classes=10, input_channels=1)
+    baseline = Baseline(of_the_data, "six blocks", rows["settings"]["fit"]["divisor"])
+    kept = [one["forecast"] for one in rows["members"]]
+    return found, [
+        forecast(baseline, one["rule"], one["size"], Member(**one["member"]), found) for one in kept
+    ]
+
+
+def _again(path: Path) -> None:
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    found, members = refit(rows)
+    print(found, f"left: {found.region:.0%} of all rules, noise {found.noise:.4f}", sep="\n")
+    for one, trained in zip(members, rows["members"], strict=True):
+        inside = sum((one.low or 0.0) <= value <= (one.high or 0.0) for value in trained["accuracies"])
+        print(
+            f"{one.rule} {one.size}: {one.accuracy:.3f} ({one.low:.3f} to {one.high:.3f}),"
+            f" {inside} of {len(trained['accuracies'])} inside"
+        )
+
+
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--refit", type=Path, metavar="ROWS", help="fit kept rows again, and train nothing")
+    asked = parser.parse_args()
+    main() if asked.refit is None else _again(asked.refit)

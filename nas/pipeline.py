@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from nas.exporting.card import CARD_JSON, ORIGIN
+from nas.exporting.card import ORIGIN
 from nas.exporting.errors import ExportError
-from nas.exporting.folder import read_manifest, require_unchanged
+from nas.exporting.folder import CARD_JSON, read_manifest, require_unchanged
 from nas.exporting.formats import FORMATS, chosen
+from nas.exporting.noting import note
 from nas.exporting.packaging import Wanted, export
-from nas.exporting.subjects import Subject, subject_of_trial
+from nas.exporting.subject import Subject
+from nas.exporting.subjects import subject_of_trial
 from nas.flags import FLAGS
 from nas.interfaces import Evaluator
 from nas.settings import Settings
@@ -191,6 +193,8 @@ def _exported(member: Subject, wanted: _Exports, watch: Watch) -> Path:
     if not _is_there(member, words, folder):
         watch.plan(f"export  {folder}")
         export(member, Wanted(words), folder, force=True)
+    else:  # a run that was killed when the folder was there may not have told its ledger
+        note([member], read_manifest(folder), words, str(folder), watch.plan)
     return folder
 
 

@@ -178,8 +178,11 @@ class SearchSettings(_Table):
     time_limit_s: float | None = Field(
         None, gt=0.0, description="seconds after which one training is given up"
     )
-    stall_s: float = Field(
-        3600.0, gt=0.0, description="seconds without a finished epoch after which a worker is taken for lost"
+    stall_s: float | None = Field(
+        None,
+        gt=0.0,
+        description="seconds without a finished epoch after which a worker is taken for lost; left out: an hour, or"
+        " thrice the longest epoch so far",
     )
     study: str | None = Field(
         None, description="name under which all is kept; left out: made from space, data and seed"

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 
 from nas.config import default_storage
 from nas.reward import Reward
-from nas.views import View, best_views, is_minimized, stage_views, status_view, study_reward, trial_views
+from nas.views import (
+    View,
+    best_views,
+    export_views,
+    is_minimized,
+    stage_views,
+    status_view,
+    study_reward,
+    trial_views,
+)
 from runs import Store, StudyRecord, open_store
 from runs.errors import TrialMissing
 from search_space import Architecture
@@ -62,11 +71,14 @@ class Study:
     artifacts: str | None = None
 
     def status(self) -> View:
-        """Returns how the study stands: trials by state, the best one, the budget, its further stages."""
+        """Returns how the study stands: trials by state, the best one, the budget, its further stages, its exports."""
         with self._opened() as (store, record):
             sessions, spent = store.runs(record.id), store.spent(record.id)
             trials, stages = store.trials(record.id), stage_views(store, record)
-            return status_view(record, trials, spent, sessions, now=time.time(), stages=stages)
+            exports = export_views(store, record)
+            return status_view(
+                record, trials, spent, sessions, now=time.time(), stages=stages, exports=exports
+            )
 
     def trials(self) -> list[View]:
         """Returns all trials by number."""

@@ -20,6 +20,7 @@ from nas.stages.budget import num_paid
 from nas.stages.names import CONTROL, FINALISTS, FIT, GRID, GROW, SWEEP
 from runs import Store, TrialState
 from runs.records import (
+    ArtifactRecord,
     AttemptRecord,
     FitRecord,
     MetricRecord,
@@ -141,6 +142,7 @@ def status_view(
     *,
     now: float,
     stages: Sequence[View] = (),
+    exports: Sequence[View] = (),
 ) -> View:
     """Returns one study as `nas status` prints it.
 
@@ -151,6 +153,7 @@ def status_view(
         sessions: the runs of its stages.
         now: UTC seconds since 1970; measures work that is under way.
         stages: of its arms, by `stage_view`.
+        exports: of its trials and its arms', by `export_view`.
     """
     counts = Counter(_WORDS[trial.state] for trial in trials)
     counts["reused"] = spent.num_reused
@@ -162,26 +165,59 @@ def status_view(
         "best": {"trial": best[0]["number"], **{key: best[0][key] for key in _BEST}} if best else None,
         "budget": budget_view(study, spent, sessions, now=now),
         "stages": list(stages),
+        "exports": list(exports),
     }
 
 
 def stage_views(store: Store, study: StudyRecord) -> list[View]:
     """Returns the arms of a study that were begun: control, finalists, fit, sweep, family."""
-    arms = [one for one in store.studies() if one.name.startswith(f"{study.name}.") and is_arm(one.name)]
-    return [stage_view(one, store.spent(one.id), store.fits(one.id)) for one in arms]
+    return [stage_view(one, store.spent(one.id), store.fits(one.id)) for one in _arms(store, study)]
+
+
+def export_views(store: Store, study: StudyRecord) -> list[View]:
+    """Returns what was exported of a study and of its arms, oldest first."""
+    found = [
+        export_view(f"{one.name}/{number}", record)
+        for one in (study, *_arms(store, study))
+        for number, record in store.exports(one.id)
+    ]
+    return sorted(found, key=lambda view: float(view["created"]))
+
+
+def export_view(trial: str, record: ArtifactRecord) -> View:
+    """Returns one export as `nas status` and `nas show` list it.
+
+    Args:
+        trial: STUDY/NUMBER.
+        record: of its manifest.
+    """
+    told = {key: record.details.get(key) for key in ("folder", "formats")}
+    return {"trial": trial, **told, "manifest": record.sha256, "created": record.created}
+
+
+def _arms(store: Store, study: StudyRecord) -> list[StudyRecord]:
+    return [one for one in store.studies() if one.name.startswith(f"{study.name}.") and is_arm(one.name)]
 
 
 def budget_view(study: StudyRecord, spent: Spent, sessions: Sequence[RunRecord], *, now: float) -> View:
     """Returns used and limit of each kind of budget; a limit of None was not set."""
-    search = _search(study)
+    trials, hours, device_hours = _limits(study)
     return {
-        "trials": {"used": num_paid(spent), "limit": search and search.trial_limit},
-        "hours": {"used": round(_hours(sessions, now), 6), "limit": search and search.hours},
-        "device_hours": {
-            "used": round(spent.device_seconds / 3600, 6),
-            "limit": search and search.device_hours,
-        },
+        "trials": {"used": num_paid(spent), "limit": trials},
+        "hours": {"used": round(_hours(sessions, now), 6), "limit": hours},
+        "device_hours": {"used": round(spent.device_seconds / 3600, 6), "limit": device_hours},
     }
+
+
+def _limits(study: StudyRecord) -> tuple[int | None, float | None, float | None]:
+    """Returns a study's own limits of trials, hours and device-hours; an arm keeps its search's too, which are not."""
+    plan, arm = study.settings.get("plan"), study.name.rpartition(".")[2]
+    if plan is not None and is_arm(study.name):
+        fitted = study.settings.get("fit") or {}
+        times = (None, None) if arm == GROW else (fitted.get("hours"), fitted.get("device_hours"))
+        return fitted.get("budget") if arm in (FIT, GRID) else len(plan), *times
+    search = _search(study)
+    return (None, None, None) if search is None else (search.trial_limit, search.hours, search.device_hours)
 
 
 def stage_view(arm: StudyRecord, spent: Spent, fits: Sequence[FitRecord]) -> View:
@@ -225,6 +261,7 @@ def detail_view(
     attempts: Sequence[AttemptRecord],
     metrics: Sequence[MetricRecord],
     numbers: Mapping[int, int],
+    exports: Sequence[View] = (),
 ) -> View:
     """Returns everything about one trial, as `nas show` prints it."""
     return trial_view(trial, reward, numbers=numbers) | {
@@ -237,6 +274,7 @@ def detail_view(
         "ended": trial.ended,
         "attempts": [_attempt(attempt) for attempt in attempts],
         "curve": [{"step": m.step, "name": m.name, "value": m.value, "attempt": m.fence} for m in metrics],
+        "exports": list(exports),
     }
 
 

@@ -19,6 +19,7 @@ from runs import metrics, stages, studies, trials
 from runs.database import Database
 from runs.errors import TrialMissing
 from runs.records import (
+    EXPORT,
     ArtifactRecord,
     AttemptRecord,
     FitRecord,
@@ -186,7 +187,7 @@ class Browsing:
         statement = (
             sa.select(trial.c.study_id)
             .join_from(artifact, trial, artifact.c.trial_id == trial.c.id)
-            .where(artifact.c.kind == "export")
+            .where(artifact.c.kind == EXPORT)
             .distinct()
         )
         return self._database.read(lambda connection: set(connection.scalars(statement)))

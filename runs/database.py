@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,17 +25,19 @@ from sqlalchemy.pool import StaticPool
 
 from runs.address import safe_text, secrets
 from runs.errors import LedgerError, NotALedger, StorageFull, StorageReadOnly, StorageUnreachable
+from runs.outage import STATEMENT_TIMEOUT_S, Breaker, WatchedFile
 
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 30.0  # how long SQLite waits for another writer before it says "locked"
-CONNECT_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = (2, 10)  # the least that PostgreSQL's library takes, and the most that we wait
 _CHANCE = random.SystemRandom()  # the system's, which forked processes do not share
 _PAUSES_S = (0.05, 2.0)  # first and longest pause between tries; each is twice the one before
 
 # SQLite's primary result codes, https://sqlite.org/rescode.html
 _SQLITE_BUSY = (5, 6)  # BUSY, LOCKED
-_SQLITE_ERROR, _SQLITE_READONLY, _SQLITE_FULL, _SQLITE_NOTADB = 1, 8, 13, 26
+_SQLITE_ERROR, _SQLITE_READONLY, _SQLITE_FULL = 1, 8, 13
+_SQLITE_UNREADABLE = (11, 26)  # CORRUPT, NOTADB
 # PostgreSQL's, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _RETRYABLE_STATES = ("08", "40001", "40P01", "57P0")  # connection, serialization, deadlock, shutdown
 _POSTGRES_FULL, _POSTGRES_READONLY = "53100", "25006"
@@ -70,6 +72,16 @@ class Clock:
 HOST_CLOCK = Clock()
 
 
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """What a database that is looked at for days is guarded by."""
+
+    breaker: Breaker
+    file: WatchedFile | None  # None: PostgreSQL, or in memory
+    check: Callable[[Connection], object]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class Database:
     """Connections to one database. May be shared between threads.
 
@@ -86,6 +98,8 @@ class Database:
         self.clock = clock
         # A database in memory has one connection, which threads take in turn.
         self._turn = threading.RLock() if self.is_sqlite and not url.database else None
+        self._watch: _Watch | None = None
+        self.num_openings = 1  # of different files, one after another, at the URL's path
         self._engine = self._new_engine()
 
     def __repr__(self) -> str:
@@ -115,6 +129,18 @@ class Database:
     def read(self, work: Callable[[Connection], T], mode: Mode = Mode.READ) -> T:
         """Returns what `work` returns; it must not write. Raises as `write` does."""
         return self._persist(lambda is_first: self._once(work, mode))
+
+    def watch(self, check: Callable[[Connection], object]) -> None:
+        """From now on tells an outage at once, and opens the new file where a SQLite file was replaced.
+
+        Args:
+            check: of the new file; raises LedgerError where it is none of ours.
+        """
+        path = Path(self.url.database) if self.is_sqlite and self.url.database else None
+        breaker = Breaker(self.clock.utc, self.clock.monotonic)
+        self._watch = _Watch(breaker, None if path is None else WatchedFile(path), check)
+        if self._turn is None:  # a database in memory ends with its connection
+            self._renew_engine()
 
     @contextlib.contextmanager
     def connection(self, mode: Mode = Mode.WRITE) -> Iterator[Connection]:
@@ -155,9 +181,10 @@ class Database:
             return StorageReadOnly(
                 f"the storage must be writable, got a read-only {where}; check its permissions"
             )
-        if code == _SQLITE_NOTADB:
+        if code in _SQLITE_UNREADABLE:
             return NotALedger(
-                f"the storage must be a SQLite database, got another file at {where}; name another path"
+                f"the storage must be a whole SQLite database, got `{reason}` at {where};"
+                " name another path, or restore a backup"
             )
         if (isinstance(error, sa.exc.OperationalError) and code != _SQLITE_ERROR) or _may_pass(error):
             return StorageUnreachable(
@@ -166,10 +193,31 @@ class Database:
         return None
 
     def _once(self, work: Callable[[Connection], T], mode: Mode) -> T:
+        if self._watch is not None and self._watch.file is not None:
+            self._follow(self._watch, self._watch.file)
         with self.connection(mode) as connection:
             return work(connection)
 
+    def _follow(self, watch: _Watch, file: WatchedFile) -> None:
+        """Opens the file anew where it is another one; one that is not accepted is looked at again the next time."""
+        with watch.lock:
+            if file.has_changed():
+                self._renew_engine()
+                with self.connection(Mode.READ) as connection:
+                    watch.check(connection)
+                file.accept()
+                self.num_openings += 1
+
+    def _renew_engine(self) -> None:
+        self._engine.dispose()
+        self._engine = self._new_engine()
+
     def _persist(self, attempt: Callable[[bool], T]) -> T:
+        if self._watch is None:
+            return self._patiently(attempt)
+        return self._watch.breaker.call(lambda: self._patiently(attempt))
+
+    def _patiently(self, attempt: Callable[[bool], T]) -> T:
         deadline = time.monotonic() + self.timeout_s
         pause, longest = _PAUSES_S
         is_first = True
@@ -193,27 +241,46 @@ class Database:
 
     def _new_engine(self) -> Engine:
         if not self.is_sqlite:
+            least, most = CONNECT_TIMEOUT_S
+            patience = round(min(max(self.timeout_s, least), most))
             engine = sa.create_engine(
-                self.url, pool_size=5, max_overflow=10, connect_args={"connect_timeout": CONNECT_TIMEOUT_S}
+                self.url, pool_size=5, max_overflow=10, connect_args={"connect_timeout": patience}
             )
-            sa.event.listen(engine, "connect", _set_up_postgres)
+            sa.event.listen(engine, "connect", self._set_up_postgres)
             return engine
         arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}}
         if self._turn is not None:
             arguments["poolclass"] = StaticPool
-        url = _of_frozen_file(self.url) if _is_frozen(self.url) else self.url
+        url = self.url
+        if _is_frozen(url):
+            url = _file_url(
+                url, mode="ro", immutable="1"
+            )  # it cannot make the files beside it that hold locks
+        elif self._watch is not None and url.database:
+            url = _file_url(url, mode="rw")  # a file that is gone is not made anew
         engine = sa.create_engine(url, **arguments)
         sa.event.listen(engine, "connect", self._set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+    def _set_up_postgres(self, connection: Any, record: object) -> None:
+        # A plan that is kept from when a table was empty reads all of it once it is full.
+        connection.execute("SET plan_cache_mode = force_custom_plan")
+        if self._watch is not None:
+            connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_S * 1000}")
+        connection.commit()
 
     def _set_up_sqlite(self, connection: sqlite3.Connection, record: object) -> None:
         connection.isolation_level = (
             None  # transactions begin where `_begin_sqlite` says, not where sqlite3 guesses
         )
         connection.create_function("utc_now", 0, self.clock.utc)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
+        if (
+            self._watch is None
+        ):  # else it is set, and setting it would write into a file that may be none of ours
+            connection.execute("PRAGMA journal_mode = WAL")
 
 
 def execute_all(
@@ -232,17 +299,10 @@ def _is_frozen(url: URL) -> bool:
     return is_read_only and not (log.exists() and log.stat().st_size)
 
 
-def _of_frozen_file(url: URL) -> URL:
-    """Returns the URL with which SQLite reads such a file: it cannot make the files beside it that hold locks."""
+def _file_url(url: URL, **how: str) -> URL:
+    """Returns the URL with which SQLite opens the file in a way of its own (https://sqlite.org/uri.html)."""
     assert url.database is not None
-    query = {"mode": "ro", "immutable": "1", "uri": "true"}
-    return url.set(database=f"file:{quote(url.database)}", query=query)
-
-
-def _set_up_postgres(connection: Any, record: object) -> None:
-    # A plan that is kept from when a table was empty reads all of it once it is full.
-    connection.execute("SET plan_cache_mode = force_custom_plan")
-    connection.commit()
+    return url.set(database=f"file:{quote(url.database)}", query=how | {"uri": "true"})
 
 
 def _begin_sqlite(connection: Connection) -> None:

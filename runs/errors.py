@@ -70,6 +70,19 @@ class StorageReadOnly(StorageUnreachable):
     """The database can be read but not written."""
 
 
+class StorageAway(StorageUnreachable):
+    """The database is known not to answer since a while; told without asking it again (see `runs.outage`).
+
+    Args:
+        sentence: for people, with the time.
+        since: UTC seconds.
+    """
+
+    def __init__(self, sentence: str, since: float) -> None:
+        super().__init__(sentence)
+        self.since = since
+
+
 class SchemaError(LedgerError):
     """The database is not one that this version of the code may write."""
 

@@ -45,7 +45,28 @@ def ensure(database: Database) -> None:
     version = database.read(_version)
     if version is None:
         version = database.write(_initialised)
-    where = safe_text(database.url)
+    _refuse_others(version, safe_text(database.url))
+
+
+def check(connection: Connection, where: str) -> None:
+    """Checks that a database is a ledger of this version, and writes nothing.
+
+    Args:
+        connection: to it.
+        where: it is, for people.
+
+    Raises:
+        OlderSchema, NewerSchema, NotALedger: also for an empty one.
+    """
+    version = _version(connection)
+    if version is None:
+        raise NotALedger(
+            f"a storage must be a ledger, got an empty database at {where}; put the right one there"
+        )
+    _refuse_others(version, where)
+
+
+def _refuse_others(version: int, where: str) -> None:
     if version < SCHEMA_VERSION:
         raise OlderSchema(
             f"the storage must have schema version {SCHEMA_VERSION}, got the older {version} at {where};"

@@ -10,6 +10,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from runs.revision import checkout_revision, installed_revision
+
+PACKAGE = "nas-compound"
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -47,11 +51,16 @@ def is_known_dead(token: str) -> bool:
 
 @cache
 def code_version() -> str:
-    """Returns the version of the installed code, "unknown" where it is not installed."""
+    """Returns the version of the installed code, with its git revision where that is known: `0.1.0+g1a2b3c4d5e6f`.
+
+    "unknown" where it is not installed; `.dirty` at the end where files of the checkout were changed.
+    """
     try:
-        return version("nas-compound")
+        found = version(PACKAGE)
     except PackageNotFoundError:
-        return "unknown"
+        found = "unknown"
+    revision = checkout_revision(Path(__file__).parents[1]) or installed_revision(PACKAGE)
+    return f"{found}+g{revision}" if revision else found
 
 
 @cache

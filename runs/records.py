@@ -15,6 +15,7 @@ from runs.states import FailureClass, TrialState
 
 Value = str | int | float | bool | None  # what a choice may be
 PARENTS = "nas:parents"  # system attribute of a trial: the numbers of those that it was bred from
+EXPORT = "export"  # kind of the artifacts that are manifests of what was exported
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,10 @@ class StageVerbs:
             recall=lambda connection: stages.artifact_by_id(connection, artifact_id),
         )
 
+    def exports(self, study_id: int) -> list[tuple[int, ArtifactRecord]]:
+        """Returns what was exported of a study, oldest first, each with its trial's number."""
+        return self.database.read(lambda connection: stages.exports_of(connection, study_id))
+
     def artifact_records(self, trial_id: int | None = None) -> list[ArtifactRecord]:
         """Returns the artifacts of a trial, or all, oldest first."""
         return self.database.read(lambda connection: stages.artifacts_of(connection, trial_id))

@@ -13,8 +13,8 @@ from runs import studies
 from runs.claims import Tenant
 from runs.errors import StudyBusy
 from runs.owner import code_version, is_known_dead
-from runs.records import ArtifactRecord, FitRecord, Holder, RunRecord
-from runs.schema import SCHEMA_VERSION, Seconds, artifact, attempt, run, scaling_fit, trial, utc_now
+from runs.records import EXPORT, ArtifactRecord, FitRecord, Holder, RunRecord
+from runs.schema import SCHEMA_VERSION, Seconds, artifact, attempt, run, scaling_fit, study, trial, utc_now
 from runs.states import TrialState
 from runs.text import dump, load
 
@@ -30,17 +30,22 @@ def open_run(
     parent: str | None,
     is_exclusive: bool,
 ) -> RunRecord:
-    """Stores that a stage has begun. Raises StudyBusy when exclusive, and another driver is alive."""
+    """Stores that a stage has begun. Raises StudyBusy when exclusive, and another driver is alive.
+
+    A driver is found at the study and at its arms, so that one which has gone on to an arm keeps the study. A run whose
+    driver is gone ends at the last renewal of its lease, up to which its driver was alive.
+    """
     if study_id is not None:
         studies.touch(connection, study_id)
         for row in connection.execute(_RUNNING, {"the_study": study_id}).all():
             if row.is_over or is_known_dead(row.owner):
-                connection.execute(_CLOSE, {"the_run": row.id, "new_status": "failed"})
+                ended = min(row.now, max(row.started, row.lease_until - tenant.lease_s))
+                connection.execute(_END, {"the_run": row.id, "the_end": ended})
             elif is_exclusive:
                 raise StudyBusy(
                     "a study must have one driver unless others join it,"
-                    f" got process {row.pid} on {row.host}, at work for {row.age:.0f} s;"
-                    " stop that one, or join it"
+                    f" got process {row.pid} on {row.host}, at work for {row.age:.0f} s on {row.name};"
+                    f" stop that one with `nas stop {row.asked}`, or join it with `nas resume {row.asked} --join`"
                 )
     connection.execute(
         run.insert().values(
@@ -174,6 +179,17 @@ def artifacts_of(connection: Connection, trial_id: int | None) -> list[ArtifactR
     return [_artifact(row) for row in connection.execute(statement)]
 
 
+def exports_of(connection: Connection, study_id: int) -> list[tuple[int, ArtifactRecord]]:
+    """Returns what was exported of a study, oldest first, each with its trial's number."""
+    statement = (
+        sa.select(trial.c.number, artifact)
+        .join_from(artifact, trial, artifact.c.trial_id == trial.c.id)
+        .where(artifact.c.kind == EXPORT, trial.c.study_id == study_id)
+        .order_by(artifact.c.created, artifact.c.id)
+    )
+    return [(row.number, _artifact(row)) for row in connection.execute(statement)]
+
+
 def _artifact(row: Row[*tuple[Any, ...]]) -> ArtifactRecord:
     columns = {name: getattr(row, name) for name in ArtifactRecord.__dataclass_fields__}
     return ArtifactRecord(**columns | {"details": load(row.details)})
@@ -198,18 +214,34 @@ _HOLDERS = (
     .where(trial.c.study_id == sa.bindparam("the_study"), trial.c.ended.is_(None), trial.c.owner.is_not(None))
     .order_by(trial.c.number)
 )
-_RUNNING = sa.select(
-    run.c.id,
-    run.c.owner,
-    run.c.host,
-    run.c.pid,
-    (run.c.lease_until < utc_now()).label("is_over"),
-    (utc_now() - run.c.started).label("age"),
-).where(run.c.study_id == sa.bindparam("the_study"), run.c.status == "running")
+_ASKED = sa.select(study.c.name).where(study.c.id == sa.bindparam("the_study")).scalar_subquery()
+_RUNNING = (
+    sa.select(run.c.id, run.c.owner, run.c.host, run.c.pid, run.c.started, run.c.lease_until)
+    .add_columns(
+        (run.c.lease_until < utc_now()).label("is_over"),
+        (utc_now() - run.c.started).label("age"),
+        utc_now().label("now"),
+        study.c.name,
+        _ASKED.label("asked"),
+    )
+    .join_from(run, study, study.c.id == run.c.study_id)
+    .where(
+        run.c.status == "running",
+        sa.or_(
+            run.c.study_id == sa.bindparam("the_study"),
+            sa.func.substr(study.c.name, 1, sa.func.length(_ASKED) + 1) == _ASKED.concat("."),
+        ),
+    )
+)
 _RENEW = (
     run.update()
     .where(run.c.id == sa.bindparam("the_run"), run.c.status == "running")
     .values(lease_until=utc_now() + sa.bindparam("the_lease_s", type_=Seconds))
+)
+_END = (
+    run.update()
+    .where(run.c.id == sa.bindparam("the_run"))
+    .values(status="failed", ended=sa.bindparam("the_end"))
 )
 _CLOSE = (
     run.update()

@@ -59,6 +59,7 @@ def open_store(
     lease_s: float = LEASE_S,
     timeout_s: float = 60.0,
     clock: Clock = HOST_CLOCK,
+    watched: bool = False,
 ) -> Store:
     """Opens a storage; an empty one is initialised, by whichever of several processes is first.
 
@@ -68,6 +69,7 @@ def open_store(
         lease_s: how long a claim holds without being renewed, > 0.
         timeout_s: how long a transaction is tried again while the database is away.
         clock: the host's, for SQLite; tests give their own.
+        watched: tells an outage at once and follows a SQLite file that was replaced (`runs.outage`), as dashboards do.
 
     Raises:
         BadStorage, StorageUnreachable, OlderSchema, NewerSchema, NotALedger: as their names say.
@@ -85,6 +87,8 @@ def open_store(
     database = Database(parsed, timeout_s=timeout_s, clock=clock)
     try:
         migrate.ensure(database)
+        if watched:
+            database.watch(lambda connection: migrate.check(connection, safe_text(parsed)))
     except BaseException:
         database.close()
         raise

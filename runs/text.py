@@ -1,13 +1,19 @@
-"""JSON as the ledger stores it: compact, keys in the order given, NaN and infinities as Python has it."""
+"""Text as the ledger stores it, and as it may be shown.
+
+JSON is compact, its keys in the order given, NaN and infinities as Python has them.
+"""
 
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 from runs.errors import BadRecord
 
+# Cc: control, Cf: format (bidirectional, zero width), Cs: lone surrogates, Zl and Zp: line separators
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -37,3 +43,22 @@ def plain(text: str, max_length: int, secrets: Sequence[str] = ()) -> str:
         text = text.replace(secret, "***")
     text = text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     return text if len(text) <= max_length else f"[...]{text[5 - max_length :]}"
+
+
+def visible(text: str, kept: str = "") -> str:
+    """Returns `text` with every character that could act on a terminal, or hide or reorder what stands beside it,
+    written as its escape.
+
+    Args:
+        text: somebody else's.
+        kept: characters that stay as they are, such as a line's end.
+
+    >>> visible("red \\x1b[31m")
+    'red \\\\x1b[31m'
+    """
+    return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE and c not in kept else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

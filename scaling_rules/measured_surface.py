@@ -6,7 +6,7 @@ import numpy as np
 
 from scaling_rules.errors import ScalingError
 from scaling_rules.scaled_points import Table, lack_of_fit
-from scaling_rules.surface import ADDITIVE, FULL, Surfaces, features, surfaces, with_noise
+from scaling_rules.surface import ADDITIVE, FULL, NUM_BENDS, Surfaces, features, surfaces, with_noise
 
 FULL_NETWORKS = 12  # different networks from which interactions are estimated too
 LEAST_NETWORKS = 8
@@ -17,7 +17,7 @@ def measured_surfaces(measured: Table) -> tuple[Surfaces, float]:
     """Returns the surfaces through measurements and the p-value of their misses, which widen the noise."""
     num_terms = _num_terms(measured)
     found = surfaces(measured.logs, measured.values, num_terms)
-    misfit, missing, dof = lack_of_fit(measured, found.best.loss, num_terms + 1)
+    misfit, missing, dof = lack_of_fit(measured, found.best.loss, num_terms + NUM_BENDS)
     if misfit < POOR_FIT:
         found = with_noise(found, missing, dof)
     return found, misfit

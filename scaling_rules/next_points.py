@@ -20,7 +20,7 @@ from scaling_rules.rule_fit import RuleFit
 from scaling_rules.scaled_points import ScaledPoint
 from scaling_rules.surface import FULL, Surface, logs_at, plausibility, triangle
 
-PRIOR_BEND = 0.5  # between logarithms and 1 / multiplier, until the data say
+PRIOR_BENDS = np.full(3, 0.5)  # between logarithms and 1 / multiplier, until the data say
 PRIOR_INFORMATION = 1e-3  # trainings' worth of what is assumed of each coefficient before the first one
 STEPS = 6  # of the shares among which is chosen
 COSTS = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # multiples of the baseline's cost among which is chosen
@@ -132,12 +132,12 @@ def _candidates(
 def _targets(fit: RuleFit | None, exponents: Array) -> tuple[Surface, Array]:
     """Returns the surface's shape, and the summed squares of the worths' rows where the peak may lie."""
     shares, weights = triangle(12), np.ones(len(triangle(12)))
-    shape = Surface(PRIOR_BEND, np.zeros(FULL), np.eye(FULL), 0.0)
+    shape = Surface(PRIOR_BENDS, np.zeros(FULL), np.eye(FULL), 0.0)
     log_cost = math.log(2.0)
     if fit is not None and fit.method == "surface":
         found, log_cost, _ = fit.surfaces()
         weights = plausibility(found, shares, log_cost, exponents, freedom=2) + 1e-9
-        shape = Surface(found.best.bend, np.zeros(FULL), np.eye(FULL), 0.0)
+        shape = Surface(found.best.bends, np.zeros(FULL), np.eye(FULL), 0.0)
     worths = shape.worths(logs_at(shares, log_cost, exponents), exponents)  # [shares, 3, terms]
     gaps = worths - worths.mean(axis=1, keepdims=True)
     return shape, np.einsum("s,ski,skj->ij", weights / weights.sum(), gaps, gaps)

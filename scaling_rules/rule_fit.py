@@ -105,7 +105,7 @@ class RuleFit:
         spent = logs * self.cost_exponents
         shares = spent / spent.sum()
         found, log_cost, exponents = self.surfaces()
-        [value] = plausibility(found, shares[None], log_cost, exponents, freedom=2)
+        [value] = plausibility(found, shares[None], log_cost, exponents, freedom=2, level=self.level)
         return bool(value >= 1.0 - self.level)
 
     def bootstrap(self, *, rng: np.random.Generator, num_draws: int = 1_000) -> Array:

@@ -27,6 +27,7 @@ from scaling_rules.surface import (
     PLANE_FREEDOM,
     Surface,
     Surfaces,
+    distances,
     grid_between,
     interval,
     logs_at,
@@ -161,17 +162,22 @@ def _by_surface(
 
 def _plausible(found: Surfaces, best: Array, log_cost: float, exponents: Array, level: float) -> Plausible:
     """Returns which shares the data leave plausible, on a grid that closes in on them."""
-    shares = triangle(40)
-    region = float((plausibility(found, shares, log_cost, exponents, freedom=2) >= 1.0 - level).mean())
-    values = plausibility(found, shares, log_cost, exponents, freedom=1)
-    cell = 1.0 / 40
-    for closing in (50.0, 10.0):  # first around what is hardly plausible, so that nothing is cut off
-        near = np.concatenate([shares[values >= (1.0 - level) / closing], best[None]])
+    shares, cell = np.concatenate([triangle(40), best[None]]), 1.0 / 40
+    allowed, jointly = float(fdtri(1, found.dof, level)), 2.0 * float(fdtri(2, found.dof, level))
+    far = distances(found, shares, log_cost, exponents, enough=allowed, level=level)
+    region = float((far[:-1] <= jointly).mean())
+    inside = np.concatenate([shares[far <= allowed], best[None]])
+    # First around what is hardly plausible, so that nothing is cut off.
+    for closing, size in ((50.0, 31), (10.0, 61)):
+        wide = float(fdtri(1, found.dof, 1.0 - (1.0 - level) / closing))
+        near = np.concatenate([shares[far <= wide], inside])
         low, high = near.min(axis=0) - cell, near.max(axis=0) + cell
-        cell = float((np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0)).max()) / 60
-        shares = np.concatenate([grid_between(low, high, 61), best[None]])
-        values = plausibility(found, shares, log_cost, exponents, freedom=1)
-    inside = np.concatenate([shares[values >= 1.0 - level], best[None]])
+        cell = float((np.clip(high, 0.0, 1.0) - np.clip(low, 0.0, 1.0)).max()) / (size - 1)
+        shares = grid_between(low, high, size)
+        outer = (shares < inside.min(axis=0)) | (shares > inside.max(axis=0))  # others move no bound
+        shares = shares[outer.any(axis=1)]
+        far = distances(found, shares, log_cost, exponents, enough=allowed, level=level)
+        inside = np.concatenate([shares[far <= allowed], inside])
     return Plausible(inside.min(axis=0), inside.max(axis=0), region)
 
 
@@ -181,11 +187,9 @@ def _compared(
     """Returns the peak beside each alternative."""
     scheffe = PLANE_FREEDOM * float(fdtri(PLANE_FREEDOM, found.dof, level))
     logs = logs_at(best, log_cost, exponents)
-    rows = []
-    for name, shares in ALTERNATIVES.items():
-        other = np.array(shares)
-        [value] = plausibility(found, other[None], log_cost, exponents, freedom=2)
-        others = logs_at(other, log_cost, exponents)
+    shares, rows = np.array(list(ALTERNATIVES.values())), []
+    values = plausibility(found, shares, log_cost, exponents, freedom=2, level=level)
+    for name, others, value in zip(ALTERNATIVES, logs_at(shares, log_cost, exponents), values, strict=True):
         gain, low, high = interval(found, partial(_gap, logs=logs, others=others), scheffe)
         rows.append(Comparison(name, gain, low, high, bool(value < 1.0 - level and low > 0.0)))
     return tuple(rows)

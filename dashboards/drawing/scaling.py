@@ -20,7 +20,7 @@ from dashboards.drawing.theme import (
     figure,
     nothing,
 )
-from dashboards.info.scaling import Compared, Member, Region, Saturation
+from dashboards.info.scaling import Compared, LawCurve, Member, Region, Saturation, law_curve, rule_shares
 from scaling_rules import Committee, LawFit, RuleFit
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
@@ -50,8 +50,7 @@ def share_region(found: Region | None, fit: RuleFit) -> go.Figure:
         hovertemplate="depth %{a:.0%}, width %{b:.0%}, resolution %{c:.0%}<br>%{text}<extra></extra>",
         name="ringed: possible best",
     )
-    logs = np.log(np.array([fit.rule.alpha, fit.rule.beta, fit.rule.gamma])) * np.array(fit.cost_exponents)
-    shares = logs / logs.sum()
+    shares = rule_shares(fit)
     rule = go.Scatterternary(
         a=[shares[0]],
         b=[shares[1]],
@@ -215,26 +214,44 @@ def measured_points(fit: RuleFit) -> go.Figure:
 
 
 def saturation_curves(curves: Sequence[Saturation], laws: Mapping[str, LawFit]) -> go.Figure:
-    """Returns accuracy over the factor of one dimension scaled alone, with the stored laws named."""
+    """Returns accuracy over the cost of one dimension scaled alone, with the stored laws and their intervals."""
     if not curves:
         return nothing("No dimension was scaled alone: nas fit STUDY --sweep width=1,2,4")
     traces = []
     for index, one in enumerate(curves):
-        law = " (law fitted)" if one.dimension in laws else ""
+        colour, law = SEQUENCE[index], laws.get(one.dimension)
         traces.append(
             go.Scatter(
-                x=list(one.factors),
+                x=list(one.sizes),
                 y=list(one.means),
+                customdata=list(one.factors),
                 error_y={"type": "data", "array": list(one.spreads), "thickness": 1.2},
-                mode="lines+markers",
-                name=f"{one.dimension}{law}",
+                mode="markers" if law else "lines+markers",
+                name=one.dimension,
                 marker={"symbol": _SYMBOLS[index], "size": 9},
-                line={"color": SEQUENCE[index]},
-                hovertemplate=f"{one.dimension} ×%{{x:.3g}}: %{{y:.4f}}<extra></extra>",
+                line={"color": colour},
+                hovertemplate=f"{one.dimension} ×%{{customdata:.3g}}, MACs ×%{{x:.3g}}: %{{y:.4f}}<extra></extra>",
             )
         )
-    axis = {"title": {"text": "Factor of the one dimension"}, "type": "log"}
+        traces += _law(law_curve(law), f"law of {one.dimension}", colour) if law else []
+    axis = {"title": {"text": "MACs over the baseline's"}, "type": "log"}
     return figure(*traces, xaxis=axis, yaxis={"title": {"text": "Validation accuracy"}})
+
+
+def _law(curve: LawCurve, name: str, colour: str) -> list[go.Scatter]:
+    x = curve.sizes.tolist()
+    band = go.Scatter(
+        x=[*x, *x[::-1]],
+        y=[*curve.highs.tolist(), *curve.lows.tolist()[::-1]],
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.15,
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    line = go.Scatter(x=x, y=curve.values.tolist(), mode="lines", line={"color": colour}, name=name)
+    return [band, line]
 
 
 def family_curve(members: Sequence[Member], committees: Sequence[Committee] = ()) -> go.Figure:

@@ -189,6 +189,7 @@ def winner_trace(table: Table, winner: int | None, cost: str) -> go.Scatter:
     return go.Scatter(
         **points(table, numbers, cost),
         name="winner",
+        showlegend=winner is not None,
         mode="markers",
         marker={"color": RED, "size": 17, "symbol": "star", "line": {"color": "white", "width": 1}},
         hovertemplate="winner: trial %{customdata}<br>accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",

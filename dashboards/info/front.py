@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from dashboards.info.rewards import Reals
+from dashboards.info.rewards import Reals, Weighing
 from dashboards.info.table import Array, Table
 from search_space import Cost, published, reference, reference_names
 from search_space.cost import cost as cost_of
@@ -28,6 +29,28 @@ def front(accuracies: npt.ArrayLike, costs: npt.ArrayLike) -> Array:
         return order
     ahead = np.maximum.accumulate(np.r_[-np.inf, accuracy[order][:-1]])
     return np.asarray(order[accuracy[order] > ahead])
+
+
+def has_front(how: Weighing | None, directions: Sequence[str]) -> bool:
+    """Returns whether a study's best is a set of trials rather than one: it weighs its objectives by nothing."""
+    return len(directions) > 1 if how is None else how.kind == "pareto"
+
+
+def unbeaten(table: Table, how: Weighing | None, directions: Sequence[str]) -> Array:
+    """Returns the numbers of the trials that no other beats in both objectives, the best in the first one first.
+
+    Args:
+        table: the trials.
+        how: of a search, accuracy against its cost; None: the first two objectives of plain Optuna.
+        directions: of the objectives; a search's are not looked at.
+    """
+    if how is not None:
+        first, second = table["accuracy"], -table[how.cost]
+    else:
+        signs = [1.0 if one == "maximize" else -1.0 for one in directions]
+        first, second = signs[0] * table["objective"], signs[1] * table["second"]
+    usable = np.flatnonzero(table.complete & np.isfinite(first) & np.isfinite(second))
+    return np.asarray(usable[front(first[usable], -second[usable])][::-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

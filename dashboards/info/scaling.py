@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -82,6 +83,12 @@ def region(fit: RuleFit) -> Region | None:
     return Region(shares, heights, np.asarray(p_values >= 1.0 - fit.level))
 
 
+def rule_shares(fit: RuleFit) -> Array:
+    """Returns how the fitted rule shares the logarithm of the cost among depth, width and resolution: [3]."""
+    spent = np.log([fit.rule.alpha, fit.rule.beta, fit.rule.gamma]) * np.array(fit.cost_exponents)
+    return np.asarray(spent / spent.sum())
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """A network that was predicted and trained."""
@@ -101,10 +108,11 @@ def fitted_pairs(fit: RuleFit) -> list[Compared]:
 
 @dataclass(frozen=True, slots=True)
 class Saturation:
-    """One dimension scaled alone: factors as asked for, mean accuracies and their spread."""
+    """One dimension scaled alone: factors as asked for, what they cost, mean accuracies and their spread."""
 
     dimension: str
     factors: tuple[float, ...]
+    sizes: tuple[float, ...]  # MACs over the baseline's, of which the laws are; NaN where they are not known
     means: tuple[float, ...]
     spreads: tuple[float, ...]  # standard deviation over seeds; 0 for one
 
@@ -112,21 +120,42 @@ class Saturation:
 def saturations(trials: Sequence[TrialRecord]) -> list[Saturation]:
     """Returns the curves of the trainings in which only one dimension was scaled, by dimension."""
     found: dict[str, dict[float, list[float]]] = {}
+    costs: dict[tuple[str, float], float] = {}
     for trial in _complete(trials):
         factors = [_real(trial.choices.get(name)) for name in DIMENSIONS]
         scaled = [index for index, factor in enumerate(factors) if factor != 1.0]
         for index in scaled if len(scaled) == 1 else range(3) if not scaled else ():
-            found.setdefault(DIMENSIONS[index], {}).setdefault(factors[index], []).append(
-                trial.metrics["accuracy"]
-            )
+            name, factor = DIMENSIONS[index], factors[index]
+            found.setdefault(name, {}).setdefault(factor, []).append(trial.metrics["accuracy"])
+            costs[name, factor] = trial.costs.get("macs", math.nan)
     curves = []
     for name in DIMENSIONS:
         values = dict(sorted(found.get(name, {}).items()))
         if len(values) > 1:
             means = tuple(fmean(one) for one in values.values())
             spreads = tuple(stdev(one) if len(one) > 1 else 0.0 for one in values.values())
-            curves.append(Saturation(name, tuple(values), means, spreads))
+            base = costs.get((name, 1.0), math.nan)
+            sizes = tuple(costs[name, factor] / base for factor in values)
+            curves.append(Saturation(name, tuple(values), sizes, means, spreads))
     return curves
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LawCurve:
+    """A law between the sizes that it was fitted to, with the interval of the mean of many trainings: [points] each."""
+
+    sizes: Array  # MACs over the baseline's
+    values: Array
+    lows: Array
+    highs: Array
+
+
+def law_curve(law: LawFit, num_points: int = 60) -> LawCurve:
+    """Returns a law of one size as a curve to draw."""
+    fitted = np.array([point.sizes[0] for point in law.points])
+    sizes = np.geomspace(fitted.min(), fitted.max(), num_points)
+    lows, highs = law.interval(sizes, new=False).T
+    return LawCurve(sizes, law.predict(sizes), lows, highs)
 
 
 @dataclass(frozen=True, slots=True)

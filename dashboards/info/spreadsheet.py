@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _STARTERS = ("=", "+", "-", "@", "\t", "\r", "\0")
@@ -36,3 +36,23 @@ def text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
     writer.writerow([safe_cell(name) for name in names])
     writer.writerows([safe_cell(row.get(name)) for name in names] for row in rows)
     return out.getvalue()
+
+
+def rewritten(rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table that another program wrote as CSV, with texts that would be formulas made texts.
+
+    >>> rewritten([["=1+1", "-3.5"]])
+    "'=1+1,-3.5\\n"
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows([cell if _is_number(cell) else safe_cell(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

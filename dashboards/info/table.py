@@ -40,6 +40,7 @@ ROW = np.dtype(
         ("reused_from", "i8"),  # a trial's id
         ("has_weights", "?"),
         ("objective", "f8"),  # the first one
+        ("second", "f8"),  # of plain Optuna's studies of several objectives
         ("accuracy", "f8"),
         *((name, "f8") for name in COSTS),
     ]
@@ -115,7 +116,7 @@ class Table:
 
 
 def _row(one: Glance, fidelities: dict[str, int]) -> tuple[Any, ...]:
-    objective = one.objectives[0] if one.objectives else None
+    objective, second, *_ = (*(one.objectives or ()), None, None)
     metrics, costs = one.metrics, one.costs
     return (
         one.number,
@@ -132,6 +133,7 @@ def _row(one: Glance, fidelities: dict[str, int]) -> tuple[Any, ...]:
         NONE if one.reused_from is None else one.reused_from,
         one.has_weights,
         _real(objective),
+        _real(second),
         _real(metrics.get("accuracy")),
         *(_real(costs.get(name, metrics.get(name))) for name in COSTS),
     )

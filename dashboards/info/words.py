@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-import unicodedata
+
+from runs.text import visible as text_visible
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 UNITS = {"peak_memory_bytes": "B", "latency_ms": "ms"}
@@ -16,7 +17,6 @@ TITLES = {
     "latency_ms": "Latency (ms)",
     "activations": "Activations",
 }
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def quantity(value: float | None, unit: str = "") -> str:
@@ -115,10 +115,10 @@ def fidelity(text: str | None) -> str:
 
 
 def visible(text: str, limit: int = 500) -> str:
-    """Returns text that somebody else wrote, without characters that could reorder or hide what stands beside it.
+    """Returns text that somebody else wrote, cut, and without characters that could reorder or hide what stands beside
+    it (`runs.text.visible`).
 
-    >>> visible("red \\x1b[31m")
-    'red \\ufffd[31m'
+    >>> visible("red \\x1b[31m"), visible("long", 2)
+    ('red \\\\x1b[31m', 'lo…')
     """
-    cut = text if len(text) <= limit else f"{text[:limit]}…"
-    return "".join("\ufffd" if unicodedata.category(c) in _UNSAFE and c not in "\n\t" else c for c in cut)
+    return text_visible(text if len(text) <= limit else f"{text[:limit]}…", kept="\n\t")

@@ -11,10 +11,10 @@ import numpy as np
 from dashboards.info.front import front
 from dashboards.info.progress import climb, spending, throughput
 from dashboards.info.rewards import rewards, weighing
-from dashboards.info.scaling import DIMENSIONS, Member, fitted_pairs, members, region, saturations
+from dashboards.info.scaling import DIMENSIONS, Member, fitted_pairs, members, region
 from dashboards.info.table import FAILURES, NONE, STATES
 from dashboards.pages.committees import committees
-from dashboards.pages.scaling import family_of, newest_rule, trials_of
+from dashboards.pages.scaling import alone, family_of, newest_rule, trials_of
 from dashboards.pages.search_panels import chosen_curves, chosen_importances, recent_bars
 from dashboards.reader import Reader
 from dashboards.site import Site
@@ -154,11 +154,11 @@ def _predictions(reader: Reader, study_id: int) -> Rows:
 
 def _saturation(reader: Reader, study_id: int) -> Rows:
     site = Site(reader)
-    trials = [one for arm in family_of(site, study_id).arms.values() for one in trials_of(site, arm)]
+    columns = ("factor", "size", "accuracy", "standard_deviation")
     return [
-        {"dimension": curve.dimension, "factor": factor, "accuracy": mean, "standard_deviation": spread}
-        for curve in saturations(trials)
-        for factor, mean, spread in zip(curve.factors, curve.means, curve.spreads, strict=True)
+        {"dimension": curve.dimension} | dict(zip(columns, row, strict=True))
+        for curve in alone(site, family_of(site, study_id))
+        for row in zip(curve.factors, curve.sizes, curve.means, curve.spreads, strict=True)
     ]
 
 
@@ -208,6 +208,7 @@ def _committees(reader: Reader, study_id: int) -> Rows:
             "accuracy": one.accuracy,
             "low": one.low,
             "high": one.high,
+            "beaten": one.beaten,
         }
         for one in found
     ]

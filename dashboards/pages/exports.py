@@ -16,6 +16,7 @@ from dashboards.info.words import visible
 from dashboards.site import Site
 from runs import TrialState
 from runs.browsing import Head
+from runs.errors import LedgerError
 from runs.records import TrialRecord
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ def register(app: Dash, site: Site) -> None:
         try:
             made = exporter(name, int(wanted["number"]), str(wanted["format"]))
         except Exception as error:  # whatever an export dies of is told at its button
-            logger.warning("an export failed: %s", error)
+            is_ours = not isinstance(error, ValueError | LedgerError)  # those say all there is to say
+            logger.warning("an export failed: %s", error, exc_info=is_ours)
             return no_update, _at(places, own, f"This export failed: {visible(str(error), 300)}")
         said = f"{made.file_name}: {len(made.content):,} bytes"
         content = base64.b64encode(made.content).decode("ascii")

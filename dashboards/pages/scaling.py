@@ -17,7 +17,7 @@ from dashboards.pages import committees
 from dashboards.site import Site
 from runs.browsing import Head
 from runs.records import TrialRecord
-from scaling_rules import RuleFit
+from scaling_rules import LawFit, RuleFit
 
 MAX_TRIALS = 2_000  # of an arm; fits and families are of tens
 
@@ -51,12 +51,23 @@ def newest_rule(site: Site, family: Family) -> info.StoredRule | None:
     return max(found, key=lambda one: one.record.created, default=None)
 
 
+def alone(site: Site, family: Family) -> list[info.Saturation]:
+    """Returns the curves of single dimensions; a family's members are trained longer and do not belong to them."""
+    arms = [arm for name, arm in family.arms.items() if name != "grow"]
+    return info.saturations([trial for arm in arms for trial in trials_of(site, arm)])
+
+
+def laws(site: Site, family: Family) -> dict[str, LawFit]:
+    """Returns the newest law of each dimension that was swept alone."""
+    arms = family.arms.values()
+    return {name: law for arm in arms for name, law in info.laws(site.reader.browse.fits(arm.id)).items()}
+
+
 def layout(site: Site, study_id: int) -> Component:
     """Returns the page."""
     family = family_of(site, study_id)
     stored = newest_rule(site, family)
-    trials = [trial for arm in family.arms.values() for trial in trials_of(site, arm)]
-    curves = info.saturations(trials)
+    curves = alone(site, family)
 
     def csv(name: str) -> str:
         return site.link(f"/_nas/csv/{study_id}/{name}")
@@ -80,19 +91,17 @@ def _alone(
     site: Site, family: Family, curves: list[info.Saturation], csv: Callable[[str], str]
 ) -> list[Node]:
     """Returns the curves of single dimensions, and the laws fitted to them."""
-    laws = {
-        k: v for arm in family.arms.values() for k, v in info.laws(site.reader.browse.fits(arm.id)).items()
-    }
+    fitted = laws(site, family)
     chart = parts.chart(
         "saturation",
         "One dimension alone",
-        drawing.saturation_curves(curves, laws),
+        drawing.saturation_curves(curves, fitted),
         csv=csv("saturation"),
-        note="One dimension scaled, the others as they were; bars are standard deviations over seeds.",
+        note="One dimension scaled, the others as they were; bars: deviations over seeds, bands: 95 % of laws.",
     )
     facts = [
         parts.card(f"Law of {name}", parts.facts({one.name: str(one) for one in law.parameters}))
-        for name, law in laws.items()
+        for name, law in fitted.items()
     ]
     return [chart, *facts]
 

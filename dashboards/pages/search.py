@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from dash.exceptions import PreventUpdate
 
 from dashboards.drawing import search as drawing
 from dashboards.drawing.components import Node, chart, choice, empty, facts, table
-from dashboards.info.front import MAX_POINTS, Scatter, marks, scatter
+from dashboards.info.front import MAX_POINTS, Scatter, has_front, marks, scatter, unbeaten
 from dashboards.info.rewards import KINDS, Weighing, rewards, weighing, winners
 from dashboards.info.table import Table
 from dashboards.info.words import TITLES, compact, quantity, share
@@ -42,9 +42,22 @@ class View:
         """Returns whether the lowest value is the best one."""
         return self.how is None and self.head.directions[0] == "minimize"
 
-    def best(self, count: int = 1) -> list[int]:
+    @property
+    def has_front(self) -> bool:
+        """Returns whether the best are a set of trials that do not beat each other."""
+        return has_front(self.how, self.head.directions)
+
+    def best(self, count: int) -> list[int]:
         """Returns the numbers of the best trials."""
+        if self.has_front:
+            return [int(number) for number in unbeaten(self.table, self.how, self.head.directions)[:count]]
         return winners(self.table, self.how, count, minimized=self.minimized)
+
+    @property
+    def winner(self) -> int | None:
+        """Returns the number of the best trial; None: there is none yet, or no single one."""
+        found = [] if self.has_front else self.best(1)
+        return found[0] if found else None
 
 
 def layout(site: Site, study_id: int) -> Component:
@@ -151,7 +164,6 @@ def _reweighed(own: Weighing, kind: str, weight: float, target: float) -> Weighi
 def _figure(view: View, study_id: int) -> tuple[go.Figure, dict[str, Any]]:
     """Returns the whole figure, and what the browser then has."""
     shown = scatter(view.table, view.cost)
-    best = view.best()
     costs = view.table[view.cost][shown.numbers]
     references = marks(view.cost, float(costs.min()), float(costs.max()) * 1.1) if len(costs) else []
     drawn = drawing.pareto(
@@ -160,7 +172,7 @@ def _figure(view: View, study_id: int) -> tuple[go.Figure, dict[str, Any]]:
         view.how,
         cost=view.cost,
         colour=view.colour,
-        winner=best[0] if best else None,
+        winner=view.winner,
         references=references,
     )
     cursor = {"study": study_id, "revision": view.table.revision, "drawn": len(shown.numbers)}
@@ -169,17 +181,18 @@ def _figure(view: View, study_id: int) -> tuple[go.Figure, dict[str, Any]]:
 
 def _marked(view: View) -> Patch:
     """Returns the change of the figure under another reward: winner, line of equal reward, target."""
-    shown, best = scatter(view.table, view.cost), view.best()
     patch = Patch()
-    _mark(patch, view, shown, best[0] if best else None)
+    _mark(patch, view, scatter(view.table, view.cost))
     return patch
 
 
-def _mark(patch: Patch, view: View, shown: Scatter, winner: int | None) -> None:
+def _mark(patch: Patch, view: View, shown: Scatter) -> None:
+    winner = view.winner
     star = drawing.points(view.table, np.array([] if winner is None else [winner], np.int64), view.cost)
     line = drawing.equal_reward(view.table, shown, view.how, winner, view.cost)
     for key, values in star.items():
         patch["data"][3][key] = values
+    patch["data"][3]["showlegend"] = winner is not None
     patch["data"][4]["x"], patch["data"][4]["y"] = list(line.x), list(line.y)
     patch["data"][4]["showlegend"] = bool(line.x)
     shapes = drawing.region(view.how, view.cost)
@@ -195,7 +208,7 @@ def _moved(view: View, cursor: Mapping[str, Any]) -> tuple[Patch | None, dict[st
     moved = dict(cursor) | {"revision": table.revision, "drawn": int(cursor["drawn"]) + len(new)}
     if len(new) > MAX_DELTA or moved["drawn"] > MAX_DRAWN:
         return None, moved
-    patch, shown, best = Patch(), scatter(table, view.cost), view.best()
+    patch, shown = Patch(), scatter(table, view.cost)
     for index, part in enumerate((new[~table.reused[new]], new[table.reused[new]])):
         if not len(part):
             continue
@@ -206,7 +219,7 @@ def _moved(view: View, cursor: Mapping[str, Any]) -> tuple[Patch | None, dict[st
         patch["data"][index]["showlegend"] = True
     for key, values in drawing.points(table, shown.on_front, view.cost).items():
         patch["data"][2][key] = values
-    _mark(patch, view, shown, best[0] if best else None)
+    _mark(patch, view, shown)
     return patch, moved
 
 
@@ -303,18 +316,20 @@ def _equation(view: View) -> Node:
 
 
 def _winners(site: Site, view: View) -> Component:
+    """Returns the best trials; of a front, those that are best in the first objective."""
     found = view.best(NUM_WINNERS)
     if not found:
         return html.P("No trial has a result yet.", className="muted")
+    if view.has_front:
+        return _front_rows(site, view, found)
     values = rewards(view.table, view.how)
     rows: list[list[Any]] = []
     for rank, number in enumerate(found, 1):
-        link = dcc.Link(f"trial {number}", href=site.link(f"/s/{view.head.id}/trials/{number}"))
         cost = float(view.table[view.cost][number])
         rows.append(
             [
                 rank,
-                link,
+                _trial_link(site, view, number),
                 share(float(values[number])),
                 share(float(view.table["accuracy"][number])),
                 compact(cost),
@@ -327,3 +342,25 @@ def _winners(site: Site, view: View) -> Component:
             html.Div(facts({"winner": f"trial {found[0]}"}), id="search-winner", className="hidden"),
         ]
     )
+
+
+def _front_rows(site: Site, view: View, found: Sequence[int]) -> Component:
+    first, second = ("accuracy", view.how.cost) if view.how else ("objective", "second")
+    names = ("Accuracy", view.how.cost) if view.how else ("First objective", "Second objective")
+    rows: list[list[Any]] = [
+        [
+            _trial_link(site, view, number),
+            *(compact(float(view.table[column][number])) for column in (first, second)),
+        ]
+        for number in found
+    ]
+    count = len(unbeaten(view.table, view.how, view.head.directions))
+    note = f"{count:,} trials that no other beats in both"
+    shown = table(("Trial", *names), rows, caption="Trials that no other beats in both", numeric=(1, 2))
+    return html.Div(
+        [html.P(note if count > 1 else "One trial beats all others in both", className="note"), shown]
+    )
+
+
+def _trial_link(site: Site, view: View, number: int) -> Component:
+    return dcc.Link(f"trial {number}", href=site.link(f"/s/{view.head.id}/trials/{number}"))

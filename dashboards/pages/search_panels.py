@@ -17,6 +17,7 @@ from dashboards.drawing.components import Node, bar, chart, choice, figure_tile,
 from dashboards.drawing.timeline import timeline
 from dashboards.info import curves as curve_info
 from dashboards.info import timeline as timeline_info
+from dashboards.info.front import has_front, unbeaten
 from dashboards.info.importances import MAX_TRIALS, Importance, importances
 from dashboards.info.progress import climb, spending, throughput, uses
 from dashboards.info.rewards import rewards, scorable, weighing, winners
@@ -56,6 +57,10 @@ def _best_tile(site: Site, head: Head, table: Table, found: list[int]) -> Compon
     if not found:
         return figure_tile("–", "Best so far", "no trial has a result yet")
     number = found[0]
+    if how is None and has_front(how, head.directions):
+        return figure_tile(
+            f"{len(unbeaten(table, how, head.directions)):,}", "Trials that no other beats in both"
+        )
     value = float(rewards(table, how)[number])
     link = html.A(f"trial {number}", href=site.link(f"/s/{head.id}/trials/{number}"))
     if how is None:
@@ -187,7 +192,14 @@ def shared_figures(
 def figures(reader: Reader, head: Head, table: Table, *, by_time: bool) -> dict[str, go.Figure]:
     """Returns the charts by name, in the order of the page."""
     how = weighing(head.settings)
-    title = "Value" if how is None else "Accuracy" if how.kind == "pareto" else "Reward"
+    single = not has_front(how, head.directions)
+    title = (
+        ("Value" if single else "First objective")
+        if how is None
+        else "Accuracy"
+        if how.kind == "pareto"
+        else "Reward"
+    )
     found, count = chosen_importances(reader, head, table)
     best = winners(table, how, 1, minimized=_minimized(head))
     metric, drawn_curves = chosen_curves(reader, head, table)
@@ -196,7 +208,7 @@ def figures(reader: Reader, head: Head, table: Table, *, by_time: bool) -> dict[
             climb(table, how, minimized=_minimized(head)), by_time=by_time, title=title
         ),
         "importances": drawing.importance_bars(found, count),
-        "curves": drawing.learning_curves(drawn_curves, metric, winner=best[0] if best else None),
+        "curves": drawing.learning_curves(drawn_curves, metric, winner=best[0] if single and best else None),
         "spending": drawing.spending_bars(spending(table)),
         "throughput": drawing.throughput_bars(throughput(table)),
         "timeline": timeline(recent_bars(reader, head.id, table)),

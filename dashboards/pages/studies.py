@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from dashboards.drawing.components import Node, aria, bar, data, empty, pill
+from dashboards.info.front import has_front, unbeaten
 from dashboards.info.progress import STAGES, stages, uses
 from dashboards.info.rewards import rewards, weighing, winners
 from dashboards.info.words import ago, compact, share
@@ -168,6 +169,9 @@ def _best(site: Site, head: Head, *, may_read: bool) -> Node:
 def best_text(reading: Reading, head: Head) -> str:
     """Returns a study's best trial in a few words."""
     how, table = weighing(head.settings), reading.table
+    if has_front(how, head.directions):
+        count = len(unbeaten(table, how, head.directions))
+        return f"{count:,} that no other beats" if count else "–"
     minimized = how is None and head.directions[0] == "minimize"
     found = winners(table, how, 1, minimized=minimized)
     if not found:
@@ -175,6 +179,6 @@ def best_text(reading: Reading, head: Head) -> str:
     best = found[0]
     if how is None:
         return f"{table['objective'][best]:.5g} (trial {best})"
-    value = "" if how.kind == "pareto" else f"reward {share(float(rewards(table, how)[best]))}, "
+    value = f"reward {share(float(rewards(table, how)[best]))}, "
     accuracy, cost = float(table["accuracy"][best]), float(table[how.cost][best])
     return f"{value}accuracy {share(accuracy)}, {compact(cost)} {how.cost}"

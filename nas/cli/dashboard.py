@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dashboards.site import Download, Exporter
     from runs import Store
 
+logger = logging.getLogger(__name__)
 NICENESS = 10  # a search on the same machine comes first
 
 # What the pages offer, and what each is for.
@@ -58,12 +60,13 @@ def dashboard(
 ) -> None:
     """Show the studies of a storage in a browser, live, until Ctrl-C."""
     from dashboards.reader import Reader
-    from dashboards.server import Address, Server
+    from dashboards.server import Address, Server, site_prefix
     from dashboards.site import Site
 
     address = Address(host, port, _token(token_file), tuple(allow_host or ()), tls)
-    with session.store() as store:
-        place = f"/{prefix.strip('/')}/" if prefix.strip("/") else "/"
+    address.check()
+    place = site_prefix(prefix)
+    with session.store(watched=True) as store:
         formats, exporter = exports(session)
         site = Site(Reader(store), place, formats, exporter, timm_text, has_optuna=place == "/")
         server = Server(
@@ -74,6 +77,8 @@ def dashboard(
         else:
             session.printer.data(server.url)
             session.printer.message(f"the dashboard of {store.url_safe}; Ctrl-C ends it")
+        if address.warning:
+            logger.warning(address.warning)
         if open_browser:
             import webbrowser
 
@@ -118,9 +123,9 @@ def _export(session: Session, study: str, number: int, format: str) -> Download:
 
     subject = find_subject(session, f"{study}/{number}")
     with tempfile.TemporaryDirectory(prefix="nas-export-") as place:
-        folder = Path(place) / subject.name
-        write(subject, Wanted((format,), ()), folder)
-        return Download(f"{subject.name}-{format}.zip", _zipped(folder))
+        folder, zipped = Path(place) / subject.name, f"{subject.name}-{format}.zip"
+        write(subject, Wanted((format,), ()), folder, place=zipped)
+        return Download(zipped, _zipped(folder))
 
 
 def _zipped(folder: Path) -> bytes:

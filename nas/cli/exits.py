@@ -19,6 +19,7 @@ class Exit(IntEnum):
     NO_FEASIBLE_TRIAL = 7
     TOO_MANY_FAILURES = 8
     CHECKSUM = 9
+    STOPPED = 10
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nas.exporting.checking import Check
     from nas.exporting.folder import Manifest
     from nas.exporting.packaging import Wanted
-    from nas.exporting.subjects import Subject
+    from nas.exporting.subject import Subject
     from nas.settings import DataSettings
 
 SUBJECT = (*PLACES, *(flag for flag in FLAGS if flag.name in ("data", "resolution", "samples")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from nas.cli.exits import CommandError, Exit
 from nas.cli.exporting import SUBJECT, Weights, find_subject
 from nas.cli.session import Session, verb, whole
 from nas.flags import FLAGS
+
+if TYPE_CHECKING:
+    from nas.exporting.running import Timed
 
 TABLE = "table"
 REFERENCE = "mobilenet_v2_1_0_224"
@@ -27,15 +30,21 @@ def latency(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|NAME|TRIAL|table", help="A network; or `table`: the operators of --space."
+            metavar="FILE|NAME|TRIAL|table",
+            help="A network, or an exported .onnx as it is; or `table`: the operators of --space.",
         ),
     ],
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="cpu, cuda or onnxruntime; a table has cpu or cuda.")
-    ] = "cpu",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="cpu, cuda or onnxruntime; a table has cpu or cuda. [default: cpu; of an .onnx: onnxruntime]",
+            show_default=False,
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="Images in a pass.")] = 1,
     reference: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the zoo, timed in turns with the network.")
+        str, typer.Option(metavar="FILE|NAME|TRIAL", help="Timed in turns with the network.")
     ] = REFERENCE,
     weights: Weights = None,
     out: Annotated[
@@ -44,35 +53,52 @@ def latency(
 ) -> None:
     """Time a forward pass: warm-up, one thread, median and spread, beside a reference in the same run."""
     if what == TABLE:
-        _table(session, device, batch, out or Path("latency.json"))
+        _table(session, device or "cpu", batch, out or Path("latency.json"))
         return
-    subject = find_subject(session, what, weights=weights)
     from nas.evaluation.latency import latencies, one_thread
     from nas.evaluation.latency_table import device_name
-    from nas.exporting.network import network_of
-    from nas.exporting.running import pass_of
-    from nas.exporting.subjects import subject_of
     from search_space import reference as network_called
 
-    beside = subject_of(reference, network_called(reference))
-    passes = {
-        name: pass_of(network_of(one), device, batch)
-        for name, one in (("network", subject), ("reference", beside))
-    }
+    if not Path(reference).suffix and "/" not in reference and not reference.isdigit():
+        network_called(reference)  # a name is one of the zoo's; a wrong one is told the nearest
+    place = device or ("onnxruntime" if _is_onnx(what) else "cpu")
+    network = _timed(session, what, place, batch, weights)
+    beside = _timed(session, reference, place, batch)
     with one_thread():
-        taken = latencies(passes)
+        taken = latencies({"network": network.run, "reference": beside.run})
     session.facts(
         {
-            "name": subject.name,
-            "device": "onnxruntime, one thread" if device == "onnxruntime" else device_name(device),
+            "name": network.name,
+            "device": "onnxruntime, one thread" if place == "onnxruntime" else device_name(place),
             "batch": batch,
-            "resolution": subject.architecture.resolution,
+            "resolution": network.resolution,
             **_view(taken["network"], batch),
-            "reference": {"name": reference, "resolution": beside.architecture.resolution}
+            "reference": {"name": reference, "resolution": beside.resolution}
             | _view(taken["reference"], batch),
             "ratio": taken["network"].median_ms / taken["reference"].median_ms,
         }
     )
+
+
+def _is_onnx(text: str) -> bool:
+    return Path(text).suffix == ".onnx"
+
+
+def _timed(session: Session, text: str, device: str, batch: int, weights: Path | None = None) -> Timed:
+    """Returns what `text` names, ready to be timed on a device."""
+    from nas.exporting.network import network_of
+    from nas.exporting.running import Timed, pass_of, timed_file
+
+    if _is_onnx(text):
+        if device != "onnxruntime" or weights is not None:
+            raise CommandError(
+                f"an ONNX file has its weights and runs in onnxruntime, got {text!r} with another --device or"
+                " --weights; leave them out"
+            )
+        return timed_file(Path(text), batch)
+    subject = find_subject(session, text, weights=weights)
+    run = pass_of(network_of(subject), device, batch)
+    return Timed(subject.name, subject.architecture.resolution, run)
 
 
 def _table(session: Session, device: str, batch: int, out: Path) -> None:

@@ -7,7 +7,8 @@ import logging
 import sys
 import traceback
 
-from nas.cli.printing import log_line, visible
+from nas.cli.printing import log_line
+from runs.text import visible
 
 # Libraries that tell at length what they do; what they warn of is passed on.
 _TALKATIVE = ("optuna", "alembic", "ray", "datasets", "httpx", "fsspec")
@@ -22,10 +23,14 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Writes a record as a line in which nothing acts on the terminal."""
+    """Writes a record as a line in which nothing acts on the terminal, and a traceback below it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(f"{record.levelname.lower()}: {record.getMessage()}")
+        lines = [visible(f"{record.levelname.lower()}: {record.getMessage()}")]
+        if record.exc_info:
+            trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            lines += [visible(line) for line in trace.split("\n")]
+        return "\n".join(lines)
 
 
 class _Stderr(logging.Handler):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -113,7 +112,7 @@ def call_off(store: Store, study: str, tell: Callable[[str], None]) -> bool:
         run
         for one in _parts(store, record)
         for run in store.runs(one.id)
-        if run.status == "running" and run.lease_until > time.time()
+        if run.status == "running" and run.lease_until > store.now()
     ]
     for run in at_work:
         tell(f"{record.name} goes on in process {run.pid} on {run.host}, at work since it was paused")

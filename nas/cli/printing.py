@@ -11,26 +11,15 @@ import json
 import os
 import sys
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from runs.text import visible
+
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
-
-# Cc: control, Cf: format (bidirectional, zero width), Cs: lone surrogates, Zl and Zp: line separators
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
-def visible(text: str) -> str:
-    """Returns `text` with every character that could act on a terminal written as its escape.
-
-    >>> visible("red \\x1b[31m")
-    'red \\\\x1b[31m'
-    """
-    return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
 
 
 def log_line(level: str, message: str, *, logger: str = "nas", error: str | None = None) -> str:
@@ -71,9 +60,11 @@ class Printer:
         _write(sys.stdout, json.dumps(_finite(value), indent=2, ensure_ascii=True, default=str) + "\n")
 
     def message(self, text: str) -> None:
-        """Writes lines for people to stderr, unless the user wants quiet."""
+        """Writes lines for people to stderr, unless the user wants quiet; as log lines, each is a record."""
         if not self.quiet:
-            _write(sys.stderr, log_line("info", text) + "\n" if self.as_json else _lines(text))
+            lines = [line for line in text.split("\n") if line.strip()]
+            told = "".join(log_line("info", line.strip()) + "\n" for line in lines)
+            _write(sys.stderr, told if self.as_json else _lines(text))
 
     def error(self, sentence: str) -> None:
         """Writes an error to stderr; one with several faults has a line for each."""
@@ -88,11 +79,13 @@ class Printer:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, title=visible(title) or None, title_justify="left", pad_edge=False)
         for name in columns:
             numeric = any(isinstance(row.get(name), int | float) for row in rows)
             table.add_column(
-                name.replace("_", " "), justify="right" if numeric else "left", no_wrap=name == "digest"
+                visible(name.replace("_", " ")),
+                justify="right" if numeric else "left",
+                no_wrap=name == "digest",
             )
         for row in rows:
             cells = (shown(row.get(name))[: 12 if name == "digest" else None] for name in columns)
@@ -106,7 +99,8 @@ class Printer:
 
         grid = Table.grid(padding=(0, 2))
         for name, value in values.items():
-            grid.add_row(Text(name.replace("_", " "), style="bold"), Text(_lines(shown(value)).rstrip("\n")))
+            label = Text(visible(name.replace("_", " ")), style="bold")
+            grid.add_row(label, Text(_lines(shown(value)).rstrip("\n")))
         if title:
             self._render(Text(visible(title), style="bold"))
         self._render(grid)
@@ -164,11 +158,6 @@ def _write(stream: TextIO, text: str) -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _finite(value: object) -> object:

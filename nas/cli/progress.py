@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nas.cli.printing import Printer, shown, visible
+from nas.cli.printing import Printer, shown
+from runs.text import visible
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -42,7 +42,11 @@ def plot(
     study: Study = None,
     figure: Annotated[
         str,
-        typer.Option("--figure", metavar="NAME", help="front, best, importances, curves, compute or family"),
+        typer.Option(
+            "--figure",
+            metavar="NAME",
+            help="front, best, importances, curves, compute, sweep, region, parameters, predictions or family",
+        ),
     ] = "front",
     out: Annotated[
         Path | None,

@@ -50,15 +50,25 @@ def run(
     """Search, fit, grow and export in one go; run again, it goes on where it stopped."""
     session = session.reading(file)
     found = session.configuration()  # a wrong setting is told before the libraries' seconds of loading
-    run_through(session, found.settings, out, tuple(filter(None, map(str.strip, to.split(",")))))
+    formats = tuple(filter(None, map(str.strip, to.split(","))))
+    run_through(session, found.settings, out, formats, is_kept=False)
 
 
-def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY")]) -> None:
+def resume(
+    session: Session,
+    study: Annotated[str, typer.Argument(metavar="STUDY")],
+    join: Annotated[
+        bool, typer.Option("--join", help="Beside the driver that is at work on its search already.")
+    ] = False,
+) -> None:
     """Go on with a study at whatever stage it was in; limits and machines may change."""
     with session.store() as store:
         record = store.study(study)
-        if call_off(store, study, session.printer.message):
+        if call_off(store, study, session.printer.message) and not join:
             return
+    if join:
+        searching.resume(session, study, joins=True)
+        return
 
     from nas.config import overlaid
     from nas.pipeline import settings_of_run
@@ -76,13 +86,20 @@ def resume(session: Session, study: Annotated[str, typer.Argument(metavar="STUDY
     )
 
 
-def run_through(session: Session, settings: Settings, out: Path | None, formats: Sequence[str] = ()) -> None:
+def run_through(
+    session: Session,
+    settings: Settings,
+    out: Path | None,
+    formats: Sequence[str] = (),
+    *,
+    is_kept: bool = True,
+) -> None:
     """Runs all stages of a study and prints what they found."""
     from nas import pipeline
     from nas.stages.preparation import study_name
 
     again = session.command("resume", study_name(settings))
-    with running(session, again) as (watch, interruption):
+    with running(session, again, is_kept=is_kept) as (watch, interruption):
         report = pipeline.run(settings, out=out, formats=formats, watch=watch)
     view = run_view(report)
     if session.json:

@@ -24,6 +24,7 @@ from nas.cli.scaling_views import (
     print_sweep,
     sweep_view,
 )
+from nas.cli.searching import watching
 from nas.cli.session import Session, verb
 from nas.cli.signals import Interruption, interruptible
 from nas.flags import FIT_FLAGS, GROW_FLAGS, NETWORK_FLAGS, PLACES
@@ -179,15 +180,13 @@ def _adopted(session: Session, what: str) -> str:
 
 
 @contextmanager
-def running(session: Session, again: str) -> Iterator[tuple[Watch, Interruption]]:
+def running(session: Session, again: str, *, is_kept: bool = True) -> Iterator[tuple[Watch, Interruption]]:
     """Shows progress and turns Ctrl-C into a wish to stop, while a stage runs."""
-    from nas.stages.arms import Watch
-
-    with interruptible(session.printer, again) as interruption, Progress(session.printer) as progress:
-        yield (
-            Watch(plan=progress.plan, told=progress.plan, progress=progress.update, should_stop=interruption),
-            interruption,
-        )
+    with (
+        interruptible(session.printer, again, is_kept=is_kept) as interruption,
+        Progress(session.printer) as progress,
+    ):
+        yield watching(progress, interruption), interruption
 
 
 def _changes(session: Session) -> Callable[[Settings], Settings]:
@@ -218,7 +217,7 @@ def conclude(
     session.printer.message(f"{ending.kind}: {ending.reason}")
     if ending.kind == "stopped":
         session.printer.message(f"go on with: {again}")
-        raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
+        raise typer.Exit(int(interruption.exit_code or Exit.STOPPED))
     for line in following:
         session.printer.message(f"next: {line}")
     if ending.kind == "failures":

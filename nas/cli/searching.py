@@ -64,15 +64,15 @@ def search(
     name = study_name(found.settings)
     resuming = session.command("resume", name)
     with (
-        interruptible(session.printer, resuming) as interruption,
+        interruptible(session.printer, resuming, is_kept=False) as interruption,
         Progress(session.printer) as progress,
     ):
-        report = stage.search(found.settings, watch=_watch(progress, interruption))
+        report = stage.search(found.settings, watch=watching(progress, interruption))
     _conclude(session, report, interruption, resuming)
 
 
-def resume(session: Session, study: str) -> None:
-    """Goes on with a search from its storage; limits and machines may change."""
+def resume(session: Session, study: str, *, joins: bool = False) -> None:
+    """Goes on with a search from its storage, or joins its driver; limits and machines may change."""
     found = session.configuration()
 
     from nas.config import overlaid
@@ -94,7 +94,8 @@ def resume(session: Session, study: str) -> None:
             storage=found.storage,
             artifacts=found.settings.search.artifacts,
             changes=lambda stored: overlaid(stored, changes),
-            watch=_watch(progress, interruption),
+            watch=watching(progress, interruption),
+            joins=joins,
         )
     _conclude(session, report, interruption, resuming)
 
@@ -133,10 +134,15 @@ def _finalist_view(finalist: Finalist, reward: Reward) -> dict[str, Any]:
     return view if reward.cost in view else view | {reward.cost: price}
 
 
-def _watch(progress: Progress, interruption: Interruption) -> Watch:
+def watching(progress: Progress, interruption: Interruption) -> Watch:
+    """Returns what a stage tells: its plan is told once its study is kept."""
     from nas.stages.arms import Watch
 
-    return Watch(plan=progress.plan, told=progress.plan, progress=progress.update, should_stop=interruption)
+    def plan(text: str) -> None:
+        interruption.is_kept = True
+        progress.plan(text)
+
+    return Watch(plan=plan, told=progress.plan, progress=progress.update, should_stop=interruption)
 
 
 def _conclude(session: Session, report: SearchReport, interruption: Interruption, resuming: str) -> None:
@@ -156,7 +162,7 @@ def _conclude(session: Session, report: SearchReport, interruption: Interruption
         printer.message(report.comparison.verdict)
     if report.ending.kind == "stopped":
         printer.message(f"go on with: {resuming}")
-        raise typer.Exit(int(interruption.exit_code or Exit.INTERRUPTED))
+        raise typer.Exit(int(interruption.exit_code or Exit.STOPPED))
     following = [session.command(name, report.study) for name in ("best", "trials")]
     if report.winner is not None:  # by its number: repeats may have put another than `best` in front
         following.append(session.command("export", f"{report.study}/{report.winner.trial.number}"))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runs.records import StudyRecord
 
 PATIENCE_S = 5.0  # how long a reading command waits for the database; a search waits longer
+WATCHING_PATIENCE_S = 0.5  # a page says what is wrong rather than wait
 
 
 def whole(text: str | int) -> int:
@@ -124,13 +125,15 @@ class Session:
                 filled_in.append(f"{flag.variable}={shlex.quote(shown)}")
         return " ".join([*filled_in, shlex.join(line)])
 
-    def store(self, *, create: bool = False) -> Store:
-        """Returns the open ledger; only a command that writes makes a new one."""
+    def store(self, *, create: bool = False, watched: bool = False) -> Store:
+        """Returns the open ledger; only a command that writes makes a new one, and one that looks on watches it."""
         from runs import open_store
 
         found = self.configuration()
         url = found.storage if create else self.require_storage()
-        return open_store(url, artifacts=found.settings.search.artifacts, timeout_s=PATIENCE_S)
+        patience = WATCHING_PATIENCE_S if watched else PATIENCE_S
+        artifacts = found.settings.search.artifacts
+        return open_store(url, artifacts=artifacts, timeout_s=patience, watched=watched)
 
     def require_storage(self) -> str:
         """Returns the storage's URL; what is to be read must be there already.

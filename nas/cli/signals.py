@@ -21,16 +21,22 @@ _CODES = {
 
 @dataclass(slots=True)
 class Interruption:
-    """Whether the user has asked to stop; a stage asks it as `should_stop`."""
+    """Whether the user has asked to stop; a stage asks it as `should_stop`.
+
+    Args:
+        exit_code: with which the command ends then.
+        is_kept: whether there is anything to go on with.
+    """
 
     exit_code: Exit = Exit.OK
+    is_kept: bool = True
 
     def __call__(self) -> bool:
         return self.exit_code is not Exit.OK
 
 
 @contextmanager
-def interruptible(printer: Printer, resume: str) -> Iterator[Interruption]:
+def interruptible(printer: Printer, resume: str, *, is_kept: bool = True) -> Iterator[Interruption]:
     """Turns the first SIGINT, SIGTERM or SIGHUP into an `Interruption` and lets the second one kill.
 
     Under `nohup` a lost terminal changes nothing.
@@ -40,10 +46,11 @@ def interruptible(printer: Printer, resume: str) -> Iterator[Interruption]:
     Args:
         printer: says what was understood.
         resume: the command that goes on where this one stops.
+        is_kept: whether there is anything to go on with from the beginning; else whoever knows sets it.
     """
     from nas.execution.errors import ClusterLost
 
-    interruption = Interruption()
+    interruption = Interruption(is_kept=is_kept)
 
     def handle(number: int, _: FrameType | None) -> None:
         code = _CODES[signal.Signals(number)]
@@ -52,7 +59,15 @@ def interruptible(printer: Printer, resume: str) -> Iterator[Interruption]:
         interruption.exit_code = code
         if number == signal.SIGHUP:
             _write_nowhere(terminals)
-        printer.message(f"stopping after the current epochs; once more ends at once. Go on with: {resume}")
+        if interruption.is_kept:
+            printer.message(
+                f"stopping after the current epochs; once more ends at once. Go on with: {resume}"
+            )
+        else:
+            printer.message(
+                "stopping as soon as the study is kept; once more ends at once, and then nothing is:"
+                " type the same command again"
+            )
 
     terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
     obeyed = [number for number in _CODES if signal.getsignal(number) is not signal.SIG_IGN]

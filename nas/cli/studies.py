@@ -135,18 +135,20 @@ def show(
     ],
 ) -> None:
     """Show one trial: its choices, costs, curve, attempts and error."""
-    from nas.views import detail_view, study_reward
+    from nas.views import detail_view, export_views, study_reward
 
     with session.store() as store:
         record, found, numbers = find_trial(session, store, trial)
+        name = f"{record.name}/{found.number}"
         view = detail_view(
             found,
             study_reward(record),
             attempts=store.attempts(found.id),
             metrics=store.metrics(found.id),
             numbers=numbers,
+            exports=[one for one in export_views(store, record) if one["trial"] == name],
         )
-    session.facts(view if session.json else _readable(view), title=f"{record.name}/{found.number}")
+    session.facts(view if session.json else _readable(view), title=name)
 
 
 def find_trial(
@@ -173,7 +175,7 @@ def find_trial(
 
 
 def _status(store: Store, record: StudyRecord) -> dict[str, Any]:
-    from nas.views import stage_views, status_view
+    from nas.views import export_views, stage_views, status_view
 
     return status_view(
         record,
@@ -182,6 +184,7 @@ def _status(store: Store, record: StudyRecord) -> dict[str, Any]:
         store.runs(record.id),
         now=time.time(),
         stages=stage_views(store, record),
+        exports=export_views(store, record),
     )
 
 
@@ -217,7 +220,13 @@ def _flat(view: Mapping[str, Any]) -> dict[str, Any]:
     }
     lines = {"study": view["study"], "state": view["state"], "trials": view["trials"]}
     lines |= {"best": view["best"]} | {f"budget: {name}": text for name, text in budget.items()}
-    return lines | {f"stage: {stage['stage']}": _stage_line(stage) for stage in view["stages"]}
+    lines |= {f"stage: {stage['stage']}": _stage_line(stage) for stage in view["stages"]}
+    return lines | {f"exported: {one['folder']}": _export_line(one) for one in view["exports"]}
+
+
+def _export_line(export: Mapping[str, Any]) -> str:
+    """Returns one export as a line: of which trial, when, as what."""
+    return f"{export['trial']}, {_clock(export['created'])}: {', '.join(export['formats'] or ())}"
 
 
 def _stage_line(stage: Mapping[str, Any]) -> str:
@@ -241,4 +250,5 @@ def _readable(view: Mapping[str, Any]) -> dict[str, Any]:
     tracebacks = [a["traceback"] for a in view["attempts"] if a["traceback"]]
     rest = {"traceback": tracebacks[-1]} if tracebacks else {}
     rest |= {name: _clock(view[name]) for name in ("started", "ended") if view[name] is not None}
+    rest |= {"exports": "; ".join(f"{one['folder']} ({_export_line(one)})" for one in view["exports"])}
     return dict(view) | {"curve": ", ".join(curve), "attempts": "; ".join(attempts)} | rest

@@ -1,9 +1,8 @@
 """Any image classification data set of the Hugging Face hub, or local parquet files, through `datasets`.
 
 Which column holds the images and which the labels is found from the columns' types; images are decoded by our
-own reader, so damaged ones are reported like those of a folder. Nothing here touches the hub when the data
-lie in the local cache and
-`HF_HUB_OFFLINE=1` is set.
+own reader, so damaged ones are reported like those of a folder. The hub is asked once whether it answers; where it does
+not, or `HF_HUB_OFFLINE=1` is set, the local cache is all there is.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+from huggingface_hub import get_session
 
 from nas.evaluation.examples import (
     TEST,
@@ -41,6 +41,7 @@ _SPLITS = {
 }
 _LABEL_NAMES = ("label", "labels", "fine_label", "class", "class_id", "target", "category", "digit", "y")
 _MAX_TEXT_CLASSES = 10_000
+_ANSWER_S = 5.0  # for the hub to answer; its own client tries each file six times, which takes minutes
 
 
 def examples(settings: DataSettings, name: str) -> Examples:
@@ -97,7 +98,8 @@ def _loaded(name: str) -> Mapping[str, Any]:
             if path.suffix == ".parquet" or path.is_dir():
                 return dict(datasets.load_dataset("parquet", data_files=_parquet_files(name, path)))
             repository, _, configuration = name.partition("@")
-            return dict(datasets.load_dataset(repository, configuration or None))
+            with _offline_where_nobody_answers():
+                return dict(datasets.load_dataset(repository, configuration or None))
     except DataError:
         raise
     except Exception as error:  # the library and its transports have no common class of error
@@ -106,6 +108,26 @@ def _loaded(name: str) -> Mapping[str, Any]:
             f"hf:{name} could not be loaded ({reason});"
             " check the name, or load it once with a connection so that it is cached"
         ) from error
+
+
+@contextmanager
+def _offline_where_nobody_answers() -> Iterator[None]:
+    """Lets `datasets` look only into its cache where the hub, or a proxy on the way there, does not answer."""
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = before or not _answers(datasets.config.HF_ENDPOINT)
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
+
+
+def _answers(url: str) -> bool:
+    """Returns whether anything answers there, be it with an error."""
+    try:
+        get_session().head(url, timeout=_ANSWER_S)
+    except Exception:  # the transport's, which the hub's library may change
+        return False
+    return True
 
 
 @contextmanager

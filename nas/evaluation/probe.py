@@ -5,9 +5,10 @@ A step is the real one: augmentation, forward and backward pass, optimiser, and 
 
 from __future__ import annotations
 
+import math
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from nas.settings import Recipe
 from search_space.architecture import Architecture
 from search_space.build import build
 
-_NUM_TIMED = 2  # steps, of which the fastest counts: others share the machine
+_NUM_TIMED = 5  # steps on each number of threads, of which the fastest counts: others share the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ def probed(candidates: Candidates) -> Needs:
     is_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if is_gpu else "cpu")
     before = torch.get_num_threads()
-    step_s = {}
-    for threads in candidates.threads[:1] if is_gpu else candidates.threads:
-        torch.set_num_threads(threads)
-        seconds = [_step_s(text, candidates.recipe, device) for text in candidates.architectures]
-        step_s[threads] = float(np.dot(seconds, candidates.shares))
+    threads = candidates.threads[:1] if is_gpu else candidates.threads
+    found = [_step_s(text, candidates.recipe, device, threads) for text in candidates.architectures]
+    step_s = {
+        number: float(np.dot([times[number] for times in found], candidates.shares)) for number in threads
+    }
     torch.set_num_threads(before)
     if is_gpu:
         _, total = torch.cuda.mem_get_info()
@@ -78,8 +79,11 @@ def probed(candidates: Candidates) -> Needs:
     return Needs(step_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, None)
 
 
-def _step_s(text: str, recipe: Recipe, device: torch.device) -> float:
-    """Returns the seconds of a step of one network."""
+def _step_s(text: str, recipe: Recipe, device: torch.device, threads: Sequence[int]) -> dict[int, float]:
+    """Returns the seconds of a step of one network by number of threads.
+
+    The numbers take turns, so that what else the machine does for a while slows all of them down, and not one.
+    """
     architecture = Architecture.from_json(text)
     side, channels = architecture.resolution, architecture.input_channels
     module = build(architecture, input_shape=(channels, side, side), seed=0).to(device)
@@ -95,14 +99,16 @@ def _step_s(text: str, recipe: Recipe, device: torch.device) -> float:
         indices=np.arange(recipe.batch_size),
         scale=scale,
         num_classes=architecture.num_classes,
-        num_epochs=_NUM_TIMED + 1,
+        num_epochs=(_NUM_TIMED + 1) * len(threads),
         seed=0,
     )
-    training.run_epoch()  # chooses algorithms and fills caches
-    times = []
-    for _ in range(_NUM_TIMED):
-        begun = time.perf_counter()
-        training.run_epoch()  # of one step, whose loss it waits for
-        times.append(time.perf_counter() - begun)
+    step_s = dict.fromkeys(threads, math.inf)
+    for turn in range(_NUM_TIMED + 1):
+        for number in threads:
+            torch.set_num_threads(number)
+            begun = time.perf_counter()
+            training.run_epoch()  # of one step, whose loss it waits for
+            if turn > 0:  # the first chooses algorithms and fills caches
+                step_s[number] = min(step_s[number], time.perf_counter() - begun)
     score(training.scored, feed, scale, mixed_precision=training.mixed_precision)
-    return min(times)
+    return step_s

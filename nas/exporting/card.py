@@ -9,19 +9,24 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from nas.evaluation.data import Dataset
 from nas.evaluation.scores import wilson_interval
 from nas.exporting.checking import Check
+from nas.exporting.folder import CARD_JSON
 from nas.exporting.formats import Files
 from nas.exporting.libraries import versions
+from nas.exporting.lineage import LINEAGE
 from nas.exporting.network import Network
 from nas.exporting.reproducing import training_command
-from nas.exporting.subjects import Subject
+from nas.exporting.subject import Subject
+from nas.settings import DataSettings
 from runs.owner import code_version
 from search_space import cost
 
 HUB = "hf/"
-CARD, CARD_JSON, HUB_CARD = "README.md", "card.json", f"{HUB}README.md"
+CARD, HUB_CARD = "README.md", f"{HUB}README.md"
 MACS = "multiply-adds of convolutions and linear layers for one image, the papers' FLOPs; nothing else counts"
 # What is told of the training that gave the weights (their sha256).
 ORIGIN = (
@@ -82,7 +87,8 @@ def model_card(
     subject: Subject, network: Network, dataset: Dataset | None, checks: Sequence[Check]
 ) -> dict[str, Any]:
     """Returns the card as plain values; what is not known is None."""
-    total, lineage = cost(network.architecture), subject.lineage
+    total, splits = cost(network.architecture), _splits(subject, dataset)
+    lineage = dict(subject.lineage) | ({"splits": splits} if subject.lineage else {})
     side, channels = network.architecture.resolution, network.architecture.input_channels
     return {
         "name": network.name,
@@ -94,9 +100,9 @@ def model_card(
         },
         "num_classes": network.architecture.num_classes,
         "origin": {key: lineage.get(key) for key in ORIGIN},
-        "data": _data(subject, dataset),
+        "data": _data(subject, dataset) | {"splits": splits},
         "training": {key: lineage.get(key) for key in ("recipe", "fidelity", "seconds")},
-        "accuracy": _accuracies(lineage, dataset, checks),
+        "accuracy": _accuracies(lineage, checks),
         "costs": {
             "macs": total.macs,
             "macs_convention": MACS,
@@ -124,6 +130,7 @@ def model_card(
             "exported_with": versions(),
         },
         "command": training_command(lineage),
+        LINEAGE: lineage,
     }
 
 
@@ -202,31 +209,36 @@ def hub_header(card: Mapping[str, Any]) -> str:
 
 
 def _data(subject: Subject, dataset: Dataset | None) -> dict[str, Any]:
-    settings = subject.data
+    settings = subject.data or _stored_data(subject.lineage)
     return {
         "name": None if settings is None else settings.name.partition(":")[0],
         "settings": None if settings is None else settings.model_dump(exclude={"name"}),
         "fingerprint": dataset.fingerprint if dataset else subject.lineage.get("fingerprint"),
-        "splits": None
-        if dataset is None
-        else {
-            "train": len(dataset.train),
-            "validation": len(dataset.validation),
-            "test": dataset.num_test,
-        },
     }
 
 
-def _accuracies(
-    lineage: Mapping[str, Any], dataset: Dataset | None, checks: Sequence[Check]
-) -> list[dict[str, Any]]:
+def _stored_data(lineage: Mapping[str, Any]) -> DataSettings | None:
+    """Returns the data that a lineage names; None where it names none, or in words that this version does not know."""
+    try:
+        return DataSettings.model_validate(lineage["settings"]["data"])
+    except (KeyError, TypeError, ValidationError):
+        return None
+
+
+def _splits(subject: Subject, dataset: Dataset | None) -> dict[str, int] | None:
+    """Returns how many images are in each split: of the data at hand, or as an earlier export tells."""
+    if dataset is None:
+        return subject.lineage.get("splits")
+    return {"train": len(dataset.train), "validation": len(dataset.validation), "test": dataset.num_test}
+
+
+def _accuracies(lineage: Mapping[str, Any], checks: Sequence[Check]) -> list[dict[str, Any]]:
     """Returns every accuracy that was measured, with its 95 % interval where the number of images is known."""
     found = []
     reported = (lineage.get("metrics") or {}).get("accuracy")
     if reported is not None:
-        found.append(
-            _accuracy("validation, by the search", reported, len(dataset.validation) if dataset else None)
-        )
+        count = (lineage.get("splits") or {}).get("validation")
+        found.append(_accuracy("validation, by the search", reported, count))
     again = next((check for check in checks if check.source_accuracy is not None), None)
     if again is not None and again.source_accuracy is not None:
         found.append(_accuracy("validation, when exported", again.source_accuracy, again.num_real))

@@ -25,10 +25,11 @@ from nas.exporting.formats import Runnable
 from nas.exporting.images import MAX_REAL, scores_of
 from nas.exporting.libraries import versions
 from nas.exporting.network import EXACT, Network, network_of
+from nas.exporting.noting import note
 from nas.exporting.packaging import Wanted, Watch, data_of, write_export
 from nas.exporting.predict import mean_of, softmax
 from nas.exporting.reference import REFERENCE, Reference
-from nas.exporting.subjects import Subject
+from nas.exporting.subject import Subject
 from search_space import cost
 
 PROGRAM, FACTS, CARD = "predict.py", "committee.json", "README.md"
@@ -134,6 +135,7 @@ def export_committee(
             not_run={},
         )
         write_files(folder, {MANIFEST: manifest.to_json().encode()})
+    note(subjects, manifest, wanted.words, str(out), watch)
     return manifest
 
 

@@ -23,7 +23,7 @@ from nas.exporting.formats import Files, Runnable
 from nas.exporting.variants import VARIANTS
 from search_space import Architecture
 
-MANIFEST = "MANIFEST.json"
+MANIFEST, CARD_JSON = "MANIFEST.json", "card.json"
 FORMAT = 2
 MAX_MANIFEST_BYTES = 16 << 20
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 
-LIBRARIES = ("nas-compound", "torch", "numpy", "safetensors", "onnx", "onnxruntime", "timm")
+from runs.owner import PACKAGE, code_version
+
+LIBRARIES = ("torch", "numpy", "safetensors", "onnx", "onnxruntime", "timm")
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python, of this project and of the libraries that write and run exports."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python, of this project (with its revision) and of the libraries for exports."""
+    found = {"python": platform.python_version(), PACKAGE: code_version()}
     for name in LIBRARIES:
         try:
             found[name] = importlib.metadata.version(name)

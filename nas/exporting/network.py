@@ -12,7 +12,7 @@ from torch import fx
 
 from nas.evaluation.data import Dataset
 from nas.exporting.errors import ExportDiffers, ExportError
-from nas.exporting.subjects import Subject
+from nas.exporting.subject import Subject
 from search_space import Architecture
 from search_space.build import build
 from search_space.condensing import CondensingError, converted, is_learned

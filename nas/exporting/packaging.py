@@ -21,8 +21,9 @@ from nas.exporting.formats import Files, Format, Runnable, chosen, written_sourc
 from nas.exporting.images import Images, images_for, scores_of
 from nas.exporting.libraries import versions
 from nas.exporting.network import Network, network_of
+from nas.exporting.noting import note
 from nas.exporting.reference import REFERENCE, Reference, few
-from nas.exporting.subjects import Subject
+from nas.exporting.subject import Subject
 from nas.exporting.variants import tolerance_of, variants_of
 
 MAX_DROP = 0.05
@@ -44,6 +45,11 @@ class Wanted:
     variants: tuple[str, ...] = ()
     max_drop: float = MAX_DROP
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Returns the formats and the variants."""
+        return self.formats + self.variants
+
     def __post_init__(self) -> None:
         if not 0.0 <= self.max_drop <= 1.0:
             raise ExportError(
@@ -52,9 +58,17 @@ class Wanted:
 
 
 def export(
-    subject: Subject, wanted: Wanted, out: Path, *, force: bool = False, watch: Watch = lambda text: None
+    subject: Subject,
+    wanted: Wanted,
+    out: Path,
+    *,
+    force: bool = False,
+    watch: Watch = lambda text: None,
+    place: str | None = None,
 ) -> Manifest:
     """Writes a network into a new folder, every part of it run in a fresh process and compared.
+
+    The ledger that the subject was read from is told.
 
     Args:
         subject: what is exported.
@@ -62,6 +76,7 @@ def export(
         out: the folder.
         force: replace an earlier export there; never one that the subject is read from.
         watch: is told what is being done.
+        place: where the export will be found, for the ledger; None is `out`.
 
     Raises:
         ExportError: a word is unknown, a package or the weights are missing, the folder exists.
@@ -73,7 +88,9 @@ def export(
     """
     _require_possible(subject, wanted)
     with new_folder(out, force=force, inputs=subject.files) as folder:
-        return write_export(subject, wanted, folder, watch)
+        manifest = write_export(subject, wanted, folder, watch)
+    note([subject], manifest, wanted.words, place or str(out), watch)
+    return manifest
 
 
 def write_export(subject: Subject, wanted: Wanted, folder: Path, watch: Watch) -> Manifest:

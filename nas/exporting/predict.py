@@ -13,16 +13,35 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+try:
+    import numpy as np
+    import onnxruntime
+    from numpy.typing import NDArray
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
+    from PIL import Image, ImageOps
+except ImportError as missing:
+    if __name__ != "__main__":
+        raise
+    print(
+        f"error: this program needs numpy, onnxruntime and pillow, got no {missing.name};"
+        " pip install numpy onnxruntime pillow",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
+USAGE = (
+    "usage: python predict.py IMAGE...\n"
+    "Prints for each image its name, its class, the probability, and how many networks were asked."
+)
 FOLDER = Path(__file__).resolve().parent
 SMALLEST = 1e-300  # of a probability whose logarithm is taken
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.uint8]
+
+
+class Unusable(ValueError):
+    """A file that this program cannot use: one sentence with rule, value and remedy."""
 
 
 class Committee:
@@ -91,24 +110,83 @@ def resized(levels: Levels, size: int) -> Levels:
     return np.asarray((sums + side * side // 2) // (side * side), dtype=np.uint8)
 
 
-def pictures(paths: Sequence[str], channels: int, side: int) -> Iterator[Levels]:
-    """Yields image files as squares, cropped about their centre."""
-    for path in paths:
+def picture(path: str, channels: int, side: int) -> Levels:
+    """Returns an image file as a square, cropped about its centre.
+
+    Raises:
+        Unusable: it is no image that pillow reads.
+    """
+    try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
             pixels = np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR), dtype=np.uint8)
-        yield pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Unusable(
+            f"an image must be a file that pillow reads, got {path!r} ({type(error).__name__}); check the path"
+        ) from None
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
 
 
-def main(paths: Sequence[str]) -> None:
-    """Prints a line for each image: its class, the probability, how many networks were asked."""
-    committee = Committee()
+def opened_committee() -> Committee:
+    """Returns the committee beside this file.
+
+    Raises:
+        Unusable: a file of it is missing or broken.
+    """
+    try:
+        return Committee()
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        Fail,
+        InvalidGraph,
+        InvalidProtobuf,
+        NoSuchFile,
+    ) as error:
+        told = " ".join(str(error).split())[:200]
+        raise Unusable(
+            f"committee.json and its networks must lie beside this program, got {type(error).__name__} ({told});"
+            " copy the whole folder"
+        ) from None
+
+
+def answers(committee: Committee, paths: Sequence[str]) -> Iterator[str | Unusable]:
+    """Yields for each image its line, or why it has none."""
     channels, side = committee.facts["channels"], committee.facts["resolution"]
-    for path, levels in zip(paths, pictures(paths, channels, side), strict=True):
+    for path in paths:
+        try:
+            levels = picture(path, channels, side)
+        except Unusable as error:
+            yield error
+            continue
         probabilities, asked = committee.ask(levels[None])
         best = int(probabilities[0].argmax())
-        print(f"{path}\t{committee.classes[best]}\t{probabilities[0, best]:.4f}\t{asked[0]}")
+        yield f"{path}\t{committee.classes[best]}\t{probabilities[0, best]:.4f}\t{asked[0]}"
+
+
+def main(words: Sequence[str]) -> int:
+    """Prints a line for each image, and one on stderr for each that is none; returns 2 where there was one."""
+    if words and words[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if not words:
+        print(USAGE, file=sys.stderr)
+        return 2
+    code = 0
+    try:
+        for answer in answers(opened_committee(), words):
+            if isinstance(answer, str):
+                print(answer, flush=True)
+            else:
+                print(f"error: {answer}", file=sys.stderr)
+                code = 2
+    except Unusable as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return code
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

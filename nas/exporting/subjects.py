@@ -1,4 +1,4 @@
-"""What is exported: an architecture, its weights where it has some, its data, and where it comes from."""
+"""Where what is exported is found: in a file, in the zoo, in an earlier export or in the ledger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 
 from nas.config import default_storage
 from nas.exporting.errors import NothingToExport
+from nas.exporting.lineage import lineage_beside
+from nas.exporting.subject import Origin, Subject
 from nas.settings import DataSettings, Fidelity, Settings
 from nas.stages.baseline import ORIGIN
 from nas.stages.names import ARMS, FINALISTS
@@ -30,47 +32,22 @@ from search_space.export.preprocessing import Preprocessing
 MAX_WEIGHTS_BYTES = 4 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is exported.
-
-    Args:
-        name: of the files: a Python identifier.
-        architecture: without auxiliary classifiers, at the side that it was trained at.
-        weights: safetensors by our names; None where nothing was trained.
-        data: that it was trained on, or is to be checked on; None where that is not known.
-        lineage: where it comes from, as JSON can hold it; empty for a file or a reference network.
-        preprocessing: as the file says it was exported with; None where none does.
-        files: that it was read from; none for what the ledger or the zoo has.
-    """
-
-    name: str
-    architecture: Architecture
-    weights: bytes | None = field(default=None, repr=False)
-    data: DataSettings | None = None
-    lineage: Mapping[str, Any] = field(default_factory=dict)
-    preprocessing: Preprocessing | None = None
-    files: tuple[Path, ...] = ()
-
-    @property
-    def is_file(self) -> bool:
-        """Returns whether somebody named files, and not a trial."""
-        return bool(self.files)
-
-
 def subject_of(
     name: str, architecture: Architecture, *, weights: Path | None = None, data: DataSettings | None = None
 ) -> Subject:
     """Returns an architecture from a file or the zoo, with the weights of a file where one is given.
 
+    Weights that lie in an export bring their lineage along.
+
     Raises:
         NothingToExport: the file of weights cannot be read.
     """
     content = None if weights is None else _read(weights)
-    files = () if weights is None else (weights,)
-    return Subject(
-        file_name(name), dataclasses.replace(architecture, auxiliary=()), content, data, files=files
-    )
+    used = dataclasses.replace(architecture, auxiliary=())
+    if weights is None:
+        return Subject(file_name(name), used, content, data)
+    lineage = lineage_beside(weights, used)
+    return Subject(file_name(name), used, content, data, lineage, files=(weights,))
 
 
 def subject_in(path: Path, *, data: DataSettings | None = None) -> Subject:
@@ -92,7 +69,13 @@ def subject_in(path: Path, *, data: DataSettings | None = None) -> Subject:
             f" ({type(error).__name__}); name the architecture and give the weights with --weights"
         ) from None
     return Subject(
-        file_name(path.stem), architecture, content, data, preprocessing=preprocessing, files=(path,)
+        name=file_name(path.stem),
+        architecture=architecture,
+        weights=content,
+        data=data,
+        lineage=lineage_beside(path, architecture),
+        preprocessing=preprocessing,
+        files=(path,),
     )
 
 
@@ -106,7 +89,8 @@ def subject_of_trial(
     """
     opened = Study(study, storage, artifacts)
     candidate = opened.best() if number is None else opened.candidate(number)
-    with open_store(storage or default_storage(), artifacts=artifacts) as store:
+    url = storage or default_storage()
+    with open_store(url, artifacts=artifacts) as store:
         record = store.study(study)
         [trial] = [one for one in store.trials(record.id) if one.number == candidate.number]
         lineage = _lineage(store, record, trial)
@@ -124,6 +108,7 @@ def subject_of_trial(
         weights=candidate.weights,
         data=None if settings is None else settings.data,
         lineage=lineage,
+        origin=Origin(trial.id, url, artifacts),
     )
 
 

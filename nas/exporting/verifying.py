@@ -13,7 +13,7 @@ from nas.exporting.images import scores_of
 from nas.exporting.network import Network, network_of
 from nas.exporting.packaging import spare_files
 from nas.exporting.reference import REFERENCE, Reference, read_reference
-from nas.exporting.subjects import Subject
+from nas.exporting.subject import Subject
 from nas.exporting.variants import repeatability_of
 from search_space import Architecture
 from search_space.export.harmless import require_harmless

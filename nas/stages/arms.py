@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,13 +17,14 @@ from nas.interfaces import Evaluator, Executor
 from nas.settings import Settings
 from nas.stages.budget import Budget, counted
 from nas.stages.driver import Driver
+from nas.stages.heartbeat import renewed
 from nas.stages.history import History
 from nas.stages.names import CONTROL
 from nas.stages.proposals import Source
 from nas.stages.rules import Ending, Rules
 from nas.stages.workers import packed, place
 from runs import Store, StudyRecord
-from runs.errors import StudyMissing
+from runs.errors import StudyExists, StudyMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Bench:
         watch: looks on.
         num_processes: that train one network together; above 1 each worker is a run of Ray Train.
         candidates: what a probe looks at where the settings ask for one; None: the stage has no use for one.
+        joins: whether other drivers may be at work on the study already.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class Bench:
         *,
         num_processes: int = 1,
         candidates: Callable[[], Candidates] | None = None,
+        joins: bool = False,
     ) -> None:
         self.store, self.watch, self._num_processes = store, watch, num_processes
+        self._is_exclusive = not joins
         self._settings, self._evaluator = settings, evaluator
         self._candidates = candidates
         self._num_gpus_each = 0.0
@@ -111,6 +116,8 @@ class Bench:
     ) -> Ending:
         """Runs the trials of one study to their end, under a run of its own in the ledger.
 
+        The run is there before the workers are: from then on everybody sees that the study has a driver.
+
         Args:
             stage: what the run is called: `search`, `fit`, `grow`.
             study: whose trials these are.
@@ -118,16 +125,20 @@ class Bench:
             rules: what holds for each.
             parent: the run that this one builds on.
         """
-        if self._executor is None:
-            self._executor = self._opened()
         given = {
             **study.settings,
             "budget": asdict(rules.budget),
         }  # which `Store.check` compares with what was spent
-        run = self.store.open_run(study.id, stage, given, parent=parent)
+        run = self.store.open_run(study.id, stage, given, parent=parent, is_exclusive=self._is_exclusive)
+        self._is_exclusive = (
+            False  # the study is ours by now; whoever has joined may be at its next arm before us
+        )
         status = "failed"
-        begun, num_before = time.monotonic(), self._num_ended(study)
         try:
+            if self._executor is None:
+                with renewed(self.store, run):  # a probe, or a cluster that grows, may take minutes
+                    self._executor = self._opened()
+            begun, num_before = time.monotonic(), self._num_ended(study)
             driver = Driver(
                 self.store,
                 study,
@@ -182,9 +193,9 @@ def arm_study(
         directions: of the objectives; left out, the parent's.
     """
     name = f"{parent.name}.{arm}"
-    try:
+    with suppress(StudyMissing):
         return store.study(name)
-    except StudyMissing:
+    with suppress(StudyExists):  # another driver of the study was quicker
         return store.create_study(
             name,
             directions=directions or parent.directions,
@@ -192,6 +203,7 @@ def arm_study(
             space=space,
             settings=parent.settings if settings is None else settings,
         )
+    return store.study(name)
 
 
 def control_seed(seed: int) -> int:

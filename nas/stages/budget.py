@@ -27,7 +27,7 @@ class Budget:
 
     Args:
         trials: trainings begun; a trial that arithmetic refused or the cache answered does not count.
-        hours: wall-clock hours during which a driver was at work.
+        hours: wall-clock hours during which a driver was at work; no epoch begins that will not end in them.
         device_hours: hours of training, summed over workers and attempts.
     """
 
@@ -54,6 +54,21 @@ class Budget:
         if self.hours is not None and hours >= self.hours:
             return f"{hours:.3g} of {self.hours:g} hours are used"
         return None
+
+    def too_short(self, hours: float, epoch_s: float | None) -> str | None:
+        """Returns why an epoch that begins now would end too late, in words; None where it will not, or nobody knows.
+
+        Args:
+            hours: that drivers were at work.
+            epoch_s: that an epoch takes, as far as is known.
+
+        Example:
+            >>> Budget(hours=1.0).too_short(0.99, epoch_s=60.0)
+            '0.99 of 1 hours are used, too many for one more epoch of about 60 s'
+        """
+        if self.hours is None or epoch_s is None or hours + epoch_s / 3600 <= self.hours:
+            return None
+        return f"{hours:.3g} of {self.hours:g} hours are used, too many for one more epoch of about {epoch_s:.3g} s"
 
     def check_lowered(self, spent: Spent, earlier: Budget) -> None:
         """Refuses a limit that is lowered below what is spent: it could not be kept.

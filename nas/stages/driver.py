@@ -10,40 +10,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Task
 from nas.stages import outcomes
 from nas.stages.budget import counted, num_paid
+from nas.stages.heartbeat import HEARTBEAT_S
 from nas.stages.history import History
 from nas.stages.proposals import ClaimLost, Proposal, Source, evaluation_key
 from nas.stages.rules import Ending, Rules
+from nas.stages.trainings import Training
 from runs import Claim, EvaluationKey, Outcome, Start, Store, StudyRecord, TrialState
 from runs import Progress as Step
 from runs.records import RunRecord
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_S = 2.0  # leases, epochs and the run's sign of life are written together, at most this often
 POLL_S = 0.25  # how long the driver sleeps when nothing happens: its reaction time to a stop
 MAX_BEGUN = (
     50  # trials begun in one transaction: however many workers are free, none waits for all the others
 )
 MAX_BARREN = 100  # proposals in a row that needed no training, after which the source has nothing new
-
-
-@dataclass(slots=True)
-class _Running:
-    """A training in progress, and the trials that wait for its result."""
-
-    claim: Claim
-    proposal: Proposal
-    key: EvaluationKey
-    costs: Mapping[str, float]
-    followers: list[Start] = field(default_factory=list)
-    is_pruned: bool = False
-    is_lost: bool = False
 
 
 class Driver:
@@ -76,8 +63,8 @@ class Driver:
         self._store, self._study, self._run = store, study, run
         self._source, self._executor, self._rules = source, executor, rules
         self._should_stop, self._watch = should_stop, watch
-        self._history = History(store, study, rules.reward)
-        self._running: dict[str, _Running] = {}  # by the key of the work
+        self._history = History(store, study, rules.reward, already_s=max(0.0, store.now() - run.started))
+        self._running: dict[str, Training] = {}  # by the key of the work
         self._starts: list[Start] = []
         self._outcomes: list[Outcome] = []
         self._steps: list[Step] = []
@@ -96,19 +83,20 @@ class Driver:
         Raises:
             StoreError: when the ledger stays out of reach; what was recorded stays recorded.
         """
+        self._obey()  # what was asked while the workers were being started
         try:
             while True:
                 self._fill()
-                if not self._running and not self._waits:
-                    break
+                if not self._running:
+                    if self._ending is not None:
+                        break
+                    time.sleep(POLL_S)  # the study is paused, or the last trials are other drivers'
                 for event in self._executor.events(POLL_S):
                     self._absorb(event)
-                if self._waits and not self._running:
-                    time.sleep(POLL_S)
                 self._flush()
                 self._beat()
         finally:
-            self._store.release(self._claimed())
+            self._store.release(self._claimed(), self._used_s())
         assert self._ending is not None
         self._catch_up()
         self._watch(self._history)
@@ -125,11 +113,6 @@ class Driver:
         )
         return Ending(ending.kind, reason + waiting)
 
-    @property
-    def _waits(self) -> bool:
-        """Whether somebody has paused the study, so that having nothing to do is no end."""
-        return self._is_paused and self._ending is None
-
     def _fill(self) -> None:
         """Claims and places trials until the workers are busy or there is a reason to end."""
         while self._ending is None and not self._is_paused:
@@ -141,6 +124,9 @@ class Driver:
             self._ending = self._reason_to_end()
             if self._ending is not None:
                 self._drain()
+                return
+            self._ending = self._too_short(self._history.usual_epoch_s)
+            if self._ending is not None:
                 return
             claims = self._claims(min(num_free, MAX_BEGUN))
             if not claims:
@@ -172,6 +158,11 @@ class Driver:
         reason = rules.budget.exceeded(spent, self._history.hours)
         return None if reason is None else Ending("done", reason)
 
+    def _too_short(self, epoch_s: float | None) -> Ending | None:
+        """Returns the ending where an epoch will not end in time; trainings whose epochs are shorter go on."""
+        reason = self._rules.budget.too_short(self._history.hours, epoch_s)
+        return None if reason is None else Ending("done", reason)
+
     def _claims(self, num_free: int) -> Sequence[Claim]:
         """Returns trials to work on: those that somebody left behind first, then new ones within the budget."""
         claims: list[Claim] = []
@@ -193,17 +184,27 @@ class Driver:
             self._is_behind = True
             limits = {"max_paid": self._rules.budget.trials, "max_trials": self._source.num_trials}
             claims += self._store.begin(self._study.id, num_new, **limits)
-        if not claims and not self._running:
+        if not claims and not self._running and not self._num_held:
             num_done = num_paid(self._history.spent)
             text = "the one trial is done" if num_done == 1 else f"all {num_done} trials are done"
             self._ending = Ending("done", text)
         return claims
+
+    @property
+    def _num_held(self) -> int:
+        """Returns how many trials are in hand: while other drivers' are, the arm is not over, and they may be left."""
+        counts = self._history.spent.counts
+        return counts[TrialState.LEASED] + counts[TrialState.RUNNING]
 
     def _claimed(self) -> list[Claim]:
         """Returns every trial that this driver holds."""
         claims = [running.claim for running in self._running.values()]
         claims += [start.claim for running in self._running.values() for start in running.followers]
         return claims
+
+    def _used_s(self) -> dict[str, float]:
+        """Returns the device seconds of what is trained now, by attempt: those of a present epoch by our clock."""
+        return {one.claim.attempt: one.used_s(self._now()) for one in self._running.values()}
 
     def _place(self, claims: Sequence[Claim]) -> None:
         """Decides what becomes of claimed trials: refused, reused, joined to a running one, or trained."""
@@ -223,7 +224,7 @@ class Driver:
             else:
                 self._num_barren = 0
                 self._starts.append(start)
-                self._running[key.hash] = _Running(start.claim, proposal, key, start.costs)
+                self._running[key.hash] = Training(start.claim, proposal, key, start.costs)
 
     def _proposed(self, claims: Sequence[Claim]) -> list[tuple[Proposal, EvaluationKey, Start]]:
         """Returns the work of claimed trials, all proposed from one reading of the history."""
@@ -268,9 +269,10 @@ class Driver:
             followers = [start.claim for start in running.followers]
             self._store.release([running.claim, *followers], {running.claim.attempt: event.seconds})
 
-    def _judge(self, running: _Running, progress: Progress) -> None:
+    def _judge(self, running: Training, progress: Progress) -> None:
         """Notes an epoch and stops the trial where its rung says so."""
         claim = running.claim
+        epoch_s = running.hear(progress, self._now())
         gain = self._history.gain(running.costs, progress.accuracy)
         metrics = {"accuracy": progress.accuracy, "loss": progress.loss}
         if isinstance(gain, float):
@@ -282,14 +284,21 @@ class Driver:
         ):
             running.is_pruned = True
             self._executor.stop(progress.key)
+            return
+        if epoch_s is not None:
+            self._history.epoch_s.append(epoch_s)
+            ending = self._too_short(epoch_s) if progress.epoch < running.proposal.fidelity.epochs else None
+            if ending is not None:
+                self._ending = self._ending or ending
+                self._executor.stop(progress.key)
 
-    def _fail(self, running: _Running, failure: Failure) -> None:
+    def _fail(self, running: Training, failure: Failure) -> None:
         followers, running.followers = running.followers, []
         self._end(running, outcomes.failed(running.claim, failure))
         # they are placed anew, by what is known then
         self._store.release([start.claim for start in followers])
 
-    def _end(self, running: _Running, leader: Outcome) -> None:
+    def _end(self, running: Training, leader: Outcome) -> None:
         """Records the end of a training, and of the trials that waited for it, as reused."""
         self._trained[leader.claim.attempt] = running.key.hash
         self._outcomes += [leader, *outcomes.followed(leader, running.followers)]
@@ -314,7 +323,9 @@ class Driver:
             self._store.start(starts)
             for start in starts:
                 assert start.key is not None
-                self._executor.submit(self._task(self._running[start.key.hash]))
+                running = self._running[start.key.hash]
+                running.since = self._now()
+                self._executor.submit(self._task(running))
 
     def _forget_checkpoints(self, outcome: Outcome) -> None:
         """Removes the checkpoints of a training whose end is recorded."""
@@ -322,7 +333,7 @@ class Driver:
         if key is not None:
             self._store.artifacts.drop_checkpoints(key)
 
-    def _task(self, running: _Running) -> Task:
+    def _task(self, running: Training) -> Task:
         rules = self._rules
         return Task(
             key=running.key.hash,
@@ -333,7 +344,7 @@ class Driver:
             seed=running.proposal.seed,
             checkpoints=self._store.artifacts.url,
             time_limit_s=rules.time_limit_s,
-            stall_s=rules.stall_s,
+            stall_s=rules.stall_s or self._history.patience_s,
         )
 
     def _beat(self) -> None:
@@ -368,7 +379,10 @@ class Driver:
             self._drain()
         elif state == "cancelled":
             self._ending = Ending("stopped", "`nas cancel` asked for it")
-            self._outcomes += [outcomes.cancelled(claim) for claim in self._claimed()]
+            used_s = self._used_s()
+            self._outcomes += [
+                outcomes.cancelled(one, used_s.get(one.attempt, 0.0)) for one in self._claimed()
+            ]
             self._trained |= {one.claim.attempt: one.key.hash for one in self._running.values()}
             self._running.clear()  # whoever opened the workers ends them; what they still say is not heard
             self._flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -69,6 +70,33 @@ def repeated(store: Store, study: StudyRecord, reward: Reward, settings: SearchS
             choices = {"candidate": trial.number, "repeat": repeat}
             proposals.append(Proposal(Architecture.from_json(document), fidelity, seed, choices))
     return proposals
+
+
+def listed(store: Store, arm: StudyRecord, wanted: Sequence[Proposal]) -> list[Proposal]:
+    """Returns what each trial of the finalists' arm measures, by number: what was begun before, then what is missing.
+
+    The best candidates change when a search is extended. What its earlier finalists have measured stays where it is.
+
+    Args:
+        store: the ledger.
+        arm: of the finalists.
+        wanted: further trainings, as `repeated` returns them; at least one.
+    """
+    begun = store.trials(arm.id)
+    known = {(trial.digest, trial.seed) for trial in begun}
+    missing = [item for item in wanted if (item.architecture.digest, item.seed) not in known]
+    items = []
+    for trial in begun:
+        if trial.digest is None or trial.seed is None or trial.fidelity is None:
+            items.append(
+                missing.pop(0) if missing else wanted[0]
+            )  # claimed by one that had not said for what
+            continue
+        document = store.architecture(trial.digest)
+        assert document is not None
+        fidelity = Fidelity.model_validate_json(trial.fidelity)
+        items.append(Proposal(Architecture.from_json(document), fidelity, trial.seed, trial.choices))
+    return items + missing
 
 
 def finalists(

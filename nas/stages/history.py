@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from itertools import takewhile
+from statistics import median
 
 from nas.reward import Reward
 from runs import MAX_ATTEMPTS, Spent, Store, StudyRecord, TrialRecord, TrialState
 
 Gain = float | tuple[float, ...]
+_NUM_TIMED = 50  # latest epochs that say how long one takes
+_STALL_S = 3600.0  # of silence, after which a worker is taken for lost; more where epochs have taken longer
+_STALL_EPOCHS = 3.0  # no network of a space takes so many times the longest epoch of fifty others
 
 
 class History:
@@ -18,12 +23,13 @@ class History:
         store: the ledger.
         study: whose trials these are.
         reward: decides which trial is best, and what the rungs compare.
+        already_s: for which this session has been at work, in seconds.
     """
 
-    def __init__(self, store: Store, study: StudyRecord, reward: Reward) -> None:
+    def __init__(self, store: Store, study: StudyRecord, reward: Reward, *, already_s: float = 0.0) -> None:
         self._store, self._study, self._reward = store, study, reward
         self._monotonic = store.database.clock.monotonic
-        self._opened = self._monotonic()
+        self._opened = self._monotonic() - already_s
         self._earlier_s = sum(
             (run.ended or run.started) - run.started
             for run in store.runs(study.id)
@@ -34,6 +40,7 @@ class History:
         self._ended_without_result: dict[str, TrialRecord] = {}  # by the key of the work
         self.curves: dict[int, dict[int, Gain]] = {}  # by trial number and epoch
         self.refresh()
+        self.epoch_s = deque((s for trial in self.trials if (s := _epoch_s(trial))), maxlen=_NUM_TIMED)
         for number, steps in store.curves(study.id, "accuracy").items():
             for epoch, accuracy in steps.items():
                 self.note(number, epoch, self.gain(self._trials[number].costs, accuracy))
@@ -67,6 +74,16 @@ class History:
         return self._ended_without_result.get(key)
 
     @property
+    def usual_epoch_s(self) -> float | None:
+        """Returns the median seconds of the latest epochs; None before there is one."""
+        return median(self.epoch_s) if self.epoch_s else None
+
+    @property
+    def patience_s(self) -> float:
+        """Returns the seconds without an epoch after which a worker is taken for lost, where nobody has said it."""
+        return max([_STALL_S, *(_STALL_EPOCHS * seconds for seconds in self.epoch_s)])
+
+    @property
     def num_barren(self) -> int:
         """Returns how many trials in a row, up to the last, ended without a training: refused, or known."""
         is_barren = (
@@ -84,3 +101,10 @@ class History:
     def trials(self) -> list[TrialRecord]:
         """Returns all trials by number."""
         return [self._trials[number] for number in sorted(self._trials)]
+
+
+def _epoch_s(trial: TrialRecord) -> float | None:
+    """Returns the mean seconds of an epoch of a complete trial that was trained."""
+    if trial.state is not TrialState.COMPLETE or trial.reused_from is not None or not trial.seconds:
+        return None
+    return trial.seconds / max(1.0, trial.metrics.get("epoch", 1.0))

@@ -88,9 +88,9 @@ def failed(claim: Claim, failure: Failure) -> Outcome:
     )
 
 
-def cancelled(claim: Claim) -> Outcome:
-    """Returns the end of a training that was given up in its middle; what it reported last is what it has used."""
-    return Outcome(claim, TrialState.CANCELLED, message="cancelled with its study")
+def cancelled(claim: Claim, seconds: float) -> Outcome:
+    """Returns the end of a training that was given up in its middle, after so many seconds."""
+    return Outcome(claim, TrialState.CANCELLED, seconds=seconds, message="cancelled with its study")
 
 
 def followed(leader: Outcome, starts: Sequence[Start]) -> list[Outcome]:

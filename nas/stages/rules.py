@@ -23,7 +23,7 @@ class Rules:
         rungs: which trainings are stopped early.
         budget: what may be spent.
         time_limit_s: after which one training is given up.
-        stall_s: without a finished epoch, after which a worker is taken for lost; None: never.
+        stall_s: without a finished epoch, after which a worker is taken for lost; None: follows the epochs so far.
         max_failures: failed trials after which the stage gives up; None: never.
         latency_ms: looks a network's latency up before it is trained; None: it is measured afterwards, if at all.
     """

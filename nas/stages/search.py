@@ -21,7 +21,7 @@ from nas.reward import Reward
 from nas.settings import Settings
 from nas.stages.arms import Bench, Elsewhere, Watch, arm_study, revive, training_evaluator
 from nas.stages.budget import Budget, counted
-from nas.stages.finalists import Finalist, finalists, repeated
+from nas.stages.finalists import Finalist, finalists, listed, repeated
 from nas.stages.names import CONTROL, FINALISTS
 from nas.stages.preparation import (
     changed_versions,
@@ -147,6 +147,7 @@ def resume(
     changes: Callable[[Settings], Settings] = lambda settings: settings,
     watch: Watch | None = None,
     evaluator: Evaluator | Elsewhere | None = None,
+    joins: bool = False,
 ) -> SearchReport:
     """Goes on with a search from nothing but the ledger; a finished one returns its report at once.
 
@@ -156,9 +157,12 @@ def resume(
         artifacts: fsspec URL of the artifacts, where they are not beside the ledger.
         changes: of settings that may change between sessions: budget, workers, executor.
         watch, evaluator: as for `search`.
+        joins: whether other drivers may be at work already. Then this one shares the trials of the search and of its
+            control, and leaves the finalists to the one that it has joined.
 
     Raises:
         StudyMissing: there is no such study.
+        StudyBusy: another driver is at work, and is not to be joined.
         LoweredBudget: the changed budget is less than what is spent.
         SpaceChanged: the space or the data are not what the study was begun with.
     """
@@ -179,7 +183,8 @@ def resume(
         _budget(settings).check_lowered(store.spent(study.id), _budget(before))
         store.set_study_settings(study.id, {**study.settings, **stored_settings(settings, dataset)})
         revive(store, study)
-        return _run(store, store.study(study.id), settings, dataset, space, watch or Watch(), evaluator)
+        study = store.study(study.id)
+        return _run(store, study, settings, dataset, space, watch or Watch(), evaluator, joins=joins)
 
 
 def _run(
@@ -190,6 +195,8 @@ def _run(
     space: SearchSpace,
     watch: Watch,
     evaluator: Evaluator | Elsewhere | None,
+    *,
+    joins: bool = False,
 ) -> SearchReport:
     """Runs the arms one after another on one executor: search, control, repeated finalists."""
     chosen, reward = settings.search, settings.search.make_reward()
@@ -206,24 +213,28 @@ def _run(
         evaluator,
         watch,
         candidates=lambda: size_classes(space, settings, dataset.num_resident_bytes or 0),
+        joins=joins,
     )
+
+    def drive(arm: StudyRecord, source: Source) -> Ending:
+        return bench.drive("search", arm, source, _rules(settings, dataset, source, latency_ms))
+
     with closing(bench):
-        source: Source = _sampled(store, study, settings, space)
-        ending = bench.drive("search", study, source, _rules(settings, dataset, source, latency_ms))
         arms = [study]
+        ending = drive(study, _sampled(store, study, settings, space))
         if ending.kind in ("done", "exhausted") and chosen.control != "none":
             control = arm_study(store, study, CONTROL, space=space.describe())
-            source = _sampled(store, control, settings, space, strategy=chosen.control)
-            ending = bench.drive("search", control, source, _rules(settings, dataset, source, latency_ms))
+            arms.append(control)
+            ending = drive(control, _sampled(store, control, settings, space, strategy=chosen.control))
             if ending.kind != "stopped":
                 store.set_study_state(control.id, "finished")
-            arms.append(control)
+        if joins:  # what follows is a function of all trials, and one driver's
+            return report(store, study, ending)
         if ending.kind in ("done", "exhausted") and chosen.repeats > 0:
-            items = [item for arm in arms for item in repeated(store, arm, reward, chosen)]
-            if items:
+            wanted = [item for arm in arms for item in repeated(store, arm, reward, chosen)]
+            if wanted:
                 again = arm_study(store, study, FINALISTS, space=space.describe())
-                source = ListedSource(items)
-                ended = bench.drive("search", again, source, _rules(settings, dataset, source, latency_ms))
+                ended = drive(again, ListedSource(listed(store, again, wanted)))
                 if ended.kind != "stopped":
                     store.set_study_state(again.id, "finished")
                 ending = ended if ended.kind == "stopped" else ending

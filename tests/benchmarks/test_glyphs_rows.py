@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scaling_rules import RuleFit, fit_rule
+from examples.scale_glyphs import refit
+from scaling_rules import RuleFit
 
-ROWS = Path(__file__).parents[2] / "benchmarks" / "data" / "glyphs_scaling.json"
+ROOT = Path(__file__).parents[2]
+ROWS = ROOT / "benchmarks" / "data" / "glyphs_scaling.json"
+PAGE = ROOT / "docs" / "scaling.md"
 
 
 @pytest.fixture(scope="module")
@@ -19,15 +23,27 @@ def rows() -> dict[str, Any]:
     return found
 
 
-def test_the_stored_rule_is_what_the_points_give(rows: dict[str, Any]) -> None:
-    stored = RuleFit.from_json(json.dumps(rows["fit"]))
-    again = fit_rule(stored.points)
-    for before, now in zip(stored.parameters, again.parameters, strict=True):
-        assert (now.value, now.low, now.high) == pytest.approx(
-            (before.value, before.low, before.high), abs=1e-6
-        )
-    assert len(stored.points) == 48 and len({(p.depth, p.width, p.resolution) for p in stored.points}) >= 12
-    assert "depth only" not in again.verdict and "width only" in again.verdict
+def test_the_page_says_what_todays_code_makes_of_the_points(rows: dict[str, Any]) -> None:
+    """The forecasts made before the trainings, by a surface of one bend, stand beside those of today's."""
+    fit, today = refit(rows)
+    page = PAGE.read_text(encoding="utf-8")
+    assert str(fit) in page and f"`region` {fit.region:.2f}" in page
+    for one, after in zip(rows["members"], today, strict=True):
+        seen = one["accuracies"]
+        observed = ", ".join(f"{value:.3f}" for value in seen)
+        before, inside = _cells(one["forecast"], seen)
+        now, still_inside = _cells(dataclasses.asdict(after), seen)
+        size = f"{after.rule} | {after.macs / 1e6:.2f}"
+        assert f"| {size} | {before} | {observed} | {inside} | {now} | {still_inside} |" in page
+    assert len({(p.depth, p.width, p.resolution) for p in fit.points}) >= 12 and len(fit.points) == 48
+    assert "depth only" not in fit.verdict and "width only" in fit.verdict
+
+
+def _cells(forecast: dict[str, Any], seen: list[float]) -> tuple[str, str]:
+    low, high = forecast["low"], min(forecast["high"], 1.0)
+    interval = f"{low:.3f} to {high:.3f}".replace("1.000", "1")
+    num_inside = sum(low <= value <= high for value in seen)
+    return f"{forecast['accuracy']:.3f} | {interval}", f"{num_inside} of {len(seen)}"
 
 
 def test_the_forecasts_follow_from_the_fit_and_all_trainings_are_there(rows: dict[str, Any]) -> None:

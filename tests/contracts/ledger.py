@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from runs import Claim, EvaluationKey, FailureClass, Outcome, Progress, Start, Store, StudyRecord, TrialState
 from runs.errors import BadRecord, StudyBusy, StudyExists, StudyMissing, TrialMissing
-from runs.schema import attempt, trial
+from runs.records import EXPORT
+from runs.schema import attempt, run, trial
 from runs.states import MAX_ATTEMPTS
 
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED, TrialState.INFEASIBLE)
@@ -329,12 +330,27 @@ class LedgerContract:
         assert [one.status for one in store.runs(study.id)] == ["done", "stopped", "running"]
         assert store.runs()[-1] == child and child.parent == run.id
 
+    def test_a_run_whose_driver_is_gone_ends_at_its_last_sign_of_life(
+        self, store: Store, other: Store, study: StudyRecord
+    ) -> None:
+        gone = store.open_run(study.id, "search", {})
+        past = {"started": run.c.started - 9000.0, "lease_until": run.c.lease_until - 8000.0}
+        store.database.write(lambda connection: connection.execute(run.update().values(past)))
+        other.open_run(study.id, "search", {})
+        ended, joined = other.runs(study.id)
+        assert (ended.id, ended.status, joined.status) == (gone.id, "failed", "running")
+        assert ended.ended == ended.lease_until - store.lease_s
+        assert ended.ended - ended.started == pytest.approx(1000.0, abs=5.0)
+
     def test_fits_and_artifacts_are_kept(self, store: Store, study: StudyRecord) -> None:
         [claim] = store.begin(study.id)
         fit = store.add_fit("compound", {"alpha": 1.2}, study_id=study.id)
         assert store.fits(study.id) == store.fits() == [fit]
         kept = store.add_artifact("a" * 64, kind="weights", num_bytes=10, trial_id=claim.trial_id)
         assert store.artifact_records(claim.trial_id) == store.artifact_records() == [kept]
+        assert store.exports(study.id) == []
+        written = store.add_artifact("b" * 64, kind=EXPORT, num_bytes=10, trial_id=claim.trial_id)
+        assert store.exports(study.id) == [(0, written)]
 
     def test_text_of_any_kind_survives(self, store: Store, other: Store, study: StudyRecord) -> None:
         hostile = "\u202e\x1b[31m<script>'; drop table trial; --\n日本\x00"

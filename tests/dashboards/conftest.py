@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from werkzeug.test import Client
 
 from dashboards.app import make_application
@@ -16,6 +17,8 @@ from runs import Store, open_store
 from tests.fakes.ledgers import write_study
 
 TOKEN = "t" * 43
+# Without a GPU, WebGL is drawn in software; in a container Chromium cannot make its sandbox.
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}", "Host": "localhost"}
 
 
@@ -38,3 +41,11 @@ def site(store: Store) -> Site:
 @pytest.fixture
 def client(site: Site) -> Client:
     return Client(make_application(site, Policy(TOKEN)))
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        yield launched
+        launched.close()

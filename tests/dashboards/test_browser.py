@@ -8,28 +8,25 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dashboards.reader import Reader
-from dashboards.server import Address, Server
+from dashboards.server import Server
 from dashboards.site import Site
 from nas.cli.dashboard import exports, timm_text
 from nas.cli.printing import Printer
 from nas.cli.session import Session
 from nas.exporting.verifying import verify
 from runs import Outcome, Store, TrialState, open_store
-from runs.browsing import Browsing
-from runs.errors import StorageUnreachable
 from tests.dashboards.modelled import HOSTILE, run_everything
 from tests.dashboards.proxy import proxied
+from tests.dashboards.serving import serving
 from tests.dashboards.synthetic import write_large_study
 from tests.dashboards.waiting import wait_until
 
@@ -42,8 +39,6 @@ DRAWN = (
     "document.querySelectorAll('.js-plotly-plot').length >= document.querySelectorAll('.dash-graph').length"
 )
 expect.set_options(timeout=PATIENCE_MS)
-# Without a GPU, WebGL is drawn in software; in a container Chromium cannot make its sandbox.
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
 @dataclass
@@ -87,29 +82,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     searching = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     formats, exporter = exports(Session(Printer(quiet=True), flags={"storage": url}))
     site = Site(Reader(store), formats=formats, exporter=exporter, timm_text=timm_text)
-    server = Server(site, Address(port=0))
-    thread = threading.Thread(target=server.serve)
-    thread.start()
     try:
-        names = {study.name: study.id for study in store.studies()}
-        while "live" not in names:  # the search is on its way
-            assert searching.poll() is None
+        with serving(site) as server:
             names = {study.name: study.id for study in store.studies()}
-        yield House(server, store, names, folder)
+            while "live" not in names:  # the search is on its way
+                assert searching.poll() is None
+                names = {study.name: study.id for study in store.studies()}
+            yield House(server, store, names, folder)
     finally:
-        server.close()
-        thread.join()
         store.close()
         os.kill(searching.pid, signal.SIGKILL)
         searching.wait()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")  # one for all: the scripts are fetched once
@@ -336,38 +319,21 @@ def test_a_study_that_is_deleted_while_it_is_looked_at_says_so(visit: Visit) -> 
 
 @pytest.mark.parametrize("strips", [True, False], ids=["taken off", "left on"])
 def test_behind_a_proxy_with_a_prefix_everything_works(browser: Browser, house: House, strips: bool) -> None:
-    server = Server(Site(Reader(house.store), prefix="/nas/"), Address(port=0))
-    thread = threading.Thread(target=server.serve)
-    thread.start()
     page = browser.new_page()
-    try:
-        with proxied(server.port, "/nas", strips=strips) as front:
-            page.goto(f"{front}/nas/?token={server.token}")
-            page.get_by_role("link", name="digits", exact=True).click(timeout=PATIENCE_MS)
-            page.wait_for_selector("#climb .main-svg", timeout=PATIENCE_MS)
-            assert page.url == f"{front}/nas/s/{house.studies['digits']}"
-            page.get_by_role("link", name="Trials", exact=True).click()
-            page.wait_for_selector(".ag-row", timeout=PATIENCE_MS)
-            with page.expect_download() as downloading:
-                page.get_by_role("link", name="CSV").click()
-            assert Path(downloading.value.path()).read_text(encoding="utf-8").startswith("number,state")
-    finally:
+    with (
+        serving(Site(Reader(house.store), prefix="/nas/")) as server,
+        proxied(server.port, "/nas", strips=strips) as front,
+    ):
+        page.goto(f"{front}/nas/?token={server.token}")
+        page.get_by_role("link", name="digits", exact=True).click(timeout=PATIENCE_MS)
+        page.wait_for_selector("#climb .main-svg", timeout=PATIENCE_MS)
+        assert page.url == f"{front}/nas/s/{house.studies['digits']}"
+        page.get_by_role("link", name="Trials", exact=True).click()
+        page.wait_for_selector(".ag-row", timeout=PATIENCE_MS)
+        with page.expect_download() as downloading:
+            page.get_by_role("link", name="CSV").click()
+        assert Path(downloading.value.path()).read_text(encoding="utf-8").startswith("number,state")
         page.close()
-        server.close()
-        thread.join()
-
-
-def test_a_storage_that_goes_away_is_told_and_comes_back_by_itself(visit: Visit, monkeypatch: Any) -> None:
-    page = visit.go(f"/s/{visit.house.studies['digits']}", until=".tile")
-    with monkeypatch.context() as away:
-
-        def unreachable(*_: object) -> None:
-            raise StorageUnreachable("the storage must answer, got nothing; start it")
-
-        away.setattr(Browsing, "revision", unreachable)
-        expect(page.locator("#banner")).to_contain_text("No answer since")
-        assert page.locator(".tile").count() > 0  # what was known stays
-    expect(page.locator("#banner")).to_be_empty()
 
 
 def test_a_study_without_a_trial_shows_its_first_as_soon_as_it_has_begun(visit: Visit) -> None:

@@ -84,7 +84,11 @@ def test_the_frontier_stands_on_the_pages_of_the_family_and_of_its_rule(
 def test_its_data_can_be_had(store: Store, family: list[Predictions]) -> None:
     client = Client(make_application(Site(Reader(store, fresh_s=0.0)), Policy(TOKEN)))
     answer = client.get("/_nas/csv/1/committees", headers=WITH_TOKEN)
-    assert answer.text.startswith("kind,members,mean,macs,accuracy,low,high\n") and "ensemble" in answer.text
+    assert answer.text.startswith("kind,members,mean,macs,accuracy,low,high,beaten\n")
+    shown = committees(reader := Reader(store, fresh_s=0.0), reader.head(2))
+    assert [line.rpartition(",")[2] for line in answer.text.splitlines()[1:]] == [
+        str(one.beaten) for one in shown
+    ]
 
 
 def test_damaged_predictions_leave_the_others_a_frontier(store: Store, family: list[Predictions]) -> None:

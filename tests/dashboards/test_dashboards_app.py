@@ -7,14 +7,16 @@ import json
 import zipfile
 from typing import Any
 
+import optuna
 import pytest
 from dash import dcc, html
 from dash.development.base_component import Component
+from optuna.distributions import FloatDistribution
 from plotly.offline import get_plotlyjs_version
 from werkzeug.test import Client
 
 from dashboards.app import beat, make_application, too_heavy
-from dashboards.pages import encoding, router
+from dashboards.pages import encoding, router, studies
 from dashboards.pages.data import TABLES
 from dashboards.reader import Reader
 from dashboards.report import report
@@ -23,7 +25,6 @@ from dashboards.server import Address, BadAddress
 from dashboards.site import Site
 from nas.cli.dashboard import timm_text
 from runs import PARENTS, Store
-from runs.errors import StorageUnreachable
 from search_space import reference
 from tests.dashboards.conftest import TOKEN, WITH_TOKEN
 from tests.fakes.ledgers import architecture
@@ -98,6 +99,23 @@ def test_an_empty_storage_says_how_to_begin(tmp_path: Any) -> None:
         assert "nas search" in text_of(router.content(Site(Reader(store)), "/")[0])
 
 
+def test_a_study_of_two_objectives_that_optuna_made_has_no_winner(site: Site, store: Store) -> None:
+    pairs = ((0.5, 1.0), (0.4, 2.0), (0.9, 1.5))
+    study = optuna.create_study(study_name="two", storage=store.optuna, directions=["maximize", "minimize"])
+    for first, second in pairs:
+        trial = study.ask({"x": FloatDistribution(0.0, 1.0)})
+        study.tell(trial, (first, second))
+    id = store.study("two").id
+    for path in ("", "/trials", "/trials/0", "/points", "/scaling", "/family", "/workers"):
+        assert router.content(site, f"/s/{id}{path}")[2].endswith("two · nas")
+    for rows in TABLES.values():
+        rows(site.reader, id)
+    shown = text_of(router.content(site, f"/s/{id}")[0])
+    assert "2 trials that no other beats in both" in shown and "Winner" not in shown
+    assert "2 that no other beats" in text_of(router.content(site, "/")[0])
+    assert "two" in report(site, id)
+
+
 def test_the_beat_changes_with_the_ledger_and_only_then(site: Site, store: Store) -> None:
     store.release(store.begin(1))
     first, _, _ = beat(site, "/s/1", None)
@@ -107,16 +125,9 @@ def test_the_beat_changes_with_the_ledger_and_only_then(site: Site, store: Store
     assert beat(site, "/s/1", first)[0]["revision"] > first["revision"]
 
 
-def test_a_deleted_study_and_a_silent_storage_are_told(site: Site, store: Store, monkeypatch: Any) -> None:
+def test_a_deleted_study_is_told(site: Site, store: Store) -> None:
     store.delete_study(1)
     assert "deleted" in beat(site, "/s/1", None)[2]
-
-    def away(*_: object) -> None:
-        raise StorageUnreachable("the storage must answer, got nothing; start it")
-
-    monkeypatch.setattr(site.reader.browse, "heads", away)
-    pulse, word, sentence = beat(site, "/", {"revision": 3})
-    assert word == "Away" and "No answer since" in sentence and pulse["revision"] == 3
 
 
 def test_nothing_is_served_without_the_token(client: Client) -> None:
@@ -262,3 +273,16 @@ def test_the_same_export_as_the_command_lines_verifies_after_it_was_unpacked(
         archive.extractall(tmp_path)
     [folder] = [path.parent for path in tmp_path.rglob("MANIFEST.json")]
     verify(folder)
+
+
+def test_an_export_lights_its_stage_and_lies_with_its_trial(tmp_path: Any, store: Store, site: Site) -> None:
+    from nas.exporting.packaging import Wanted, export
+    from nas.exporting.subjects import subject_of_trial
+
+    assert "export: not begun" in text_of(studies.content(site))
+    url = store.database.url.render_as_string()
+    export(subject_of_trial("s", 1, storage=url), Wanted(("json",)), tmp_path / "out")
+    assert "export: done" in text_of(studies.content(site))
+    [trial] = [one for one in store.trials(store.study("s").id) if one.number == 1]
+    [manifest] = site.reader.browse.artifacts(trial.id)
+    assert manifest.details["file_name"] == "s_1.MANIFEST.json"

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from dashboards.optuna_mount import OptunaMount
 from dashboards.security import Door, Policy, host_name, new_token
 from dashboards.wsgi import Environ, StartResponse
+from runs.errors import StorageUnreachable
 
 TOKEN = "t" * 43
 POLICY = Policy(TOKEN, ("localhost", "127.0.0.1", "nas.example"), script_hashes=("'sha256-x'",))
@@ -53,6 +54,14 @@ def test_behind_tls_the_cookie_demands_it() -> None:
     assert "; Secure" in answer.headers["Set-Cookie"]
 
 
+@pytest.mark.parametrize(("said", "is_secure"), [("https", True), ("HTTPS, http", True), ("http", False)])
+def test_a_proxy_that_says_it_speaks_tls_is_believed(said: str, is_secure: bool) -> None:
+    headers = {"Host": "localhost", "X-Forwarded-Proto": said}
+    answer = visitor().get("/", query_string={"token": TOKEN}, headers=headers)
+    assert ("; Secure" in answer.headers["Set-Cookie"]) == is_secure
+
+
+@settings(max_examples=30)
 @given(st.text(max_size=60))
 def test_no_other_token_opens(text: str) -> None:
     if text != TOKEN:
@@ -137,6 +146,25 @@ def test_what_was_uploaded_leaves_only_as_a_sandboxed_attachment() -> None:
     assert headers["Content-Type"] == "application/octet-stream"
     assert headers["Content-Disposition"] == "attachment"
     assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_optunas_table_has_no_formulas() -> None:
+    def table(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        headers = [("Content-Type", "text/csv; chatset=cp932"), ("Content-Disposition", "attachment")]
+        start_response("200 OK", headers)
+        return [b"Number,\"=cmd|' /C calc'!A0\"\n0,-0.5\n1,+x\n"]
+
+    answer = Client(OptunaMount(hello, lambda: table, lambda: None)).get("/csv/1")
+    assert answer.text.splitlines() == ["Number,'=cmd|' /C calc'!A0", "0,-0.5", "1,'+x"]
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+
+
+def test_a_storage_that_is_away_is_told_instead_of_optuna_dashboard() -> None:
+    def away() -> str | None:
+        raise StorageUnreachable("the storage must answer, got nothing; start it")
+
+    answer = Client(OptunaMount(hello, lambda: upload, away)).get("/dashboard/")
+    assert answer.status_code == 503 and "must answer" in answer.text
 
 
 def test_a_heavy_study_switches_optuna_dashboard_off_with_a_reason() -> None:

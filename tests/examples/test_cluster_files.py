@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,17 @@ def test_the_versions_of_the_examples_are_those_that_are_tested() -> None:
     for name in ("ray_up.yaml", "kuberay.yaml"):
         text = (FOLDER / name).read_text()
         assert version("nas-compound") in text and version("ray") in text
+
+
+def test_the_image_copies_what_is_there_and_all_that_is_installed() -> None:
+    lines = (FOLDER / "Dockerfile").read_text().splitlines()
+    copied = {word for line in lines if line.startswith("COPY") for word in line.split()[1:-1]}
+    root = FOLDER.parents[1]
+    assert all((root / name).exists() for name in copied)
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert copied >= {*packages, "pyproject.toml", project["project"]["readme"], "LICENSE"}
+    assert f"nas-compound:{version('nas-compound')}" in "\n".join(lines)
 
 
 @pytest.mark.parametrize("key", ["head_start_ray_commands", "worker_start_ray_commands"])

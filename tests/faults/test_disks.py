@@ -97,7 +97,9 @@ def test_an_error_of_the_disk_is_no_success_and_the_rest_is_done_later(
     heal(url, 8, [driver.history])
 
 
-def test_on_a_read_only_disk_reading_works_and_writing_ends_before_anything_runs(mounted: Mount) -> None:
+def test_on_a_read_only_disk_reading_works_and_writing_ends_before_anything_runs(
+    tmp_path: Path, mounted: Mount
+) -> None:
     folder = mounted("8M")
     url = f"sqlite:///{folder}/nas.db"
     write_ledger(url)
@@ -105,6 +107,8 @@ def test_on_a_read_only_disk_reading_works_and_writing_ends_before_anything_runs
     for words in (("status", "s"), ("trials", "s"), ("best", "s"), ("db", "check")):
         done = nas(*words, "--json", url=url)
         assert done.returncode == 0, (words, done.stderr)
+    done = nas("export", "s/1", "--to", "json", "--out", str(tmp_path / "out"), url=url)
+    assert done.returncode == 0 and "its study does not know of it" in done.stderr, done.stderr
     with driving(url, 5) as driver:
         assert driver.end() == 5, driver.errors
         assert not driver.history.accepted

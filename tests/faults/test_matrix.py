@@ -21,3 +21,9 @@ def test_every_file_of_fault_tests_stands_in_the_matrix() -> None:
         "faults/test_matrix"
     }
     assert {name for name in files if f"`{name}`" not in PAGE} == set()
+
+
+def test_every_row_of_the_matrix_has_a_number_of_its_own() -> None:
+    cells = re.findall(r"^\| ([\d, ]+) \|", PAGE, re.MULTILINE)
+    numbers = [int(number) for cell in cells for number in cell.split(",")]
+    assert len(numbers) > 40 and sorted(numbers) == sorted(set(numbers))

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from nas.exporting.card import CARD_JSON
 from nas.exporting.errors import ExportError
-from nas.exporting.folder import read_manifest
+from nas.exporting.folder import CARD_JSON, read_manifest
 from nas.pipeline import run, settings_of_run
 from nas.settings import Settings, make_settings
 from nas.stages.arms import Watch
 from nas.stages.budget import Budget
 from nas.stages.history import History
+from nas.study import Study
 from runs import open_store
+from runs.schema import artifact
 from search_space import Architecture
 from tests.fakes.searches import Formula
 
@@ -75,6 +76,15 @@ def test_every_stage_runs_and_a_second_run_only_reads(tmp_path: Path) -> None:
     assert (again.fit, again.grow) == (report.fit, report.grow)
     assert again.exports == report.exports, "it exports where it exported to"
     assert stamps == [path.stat().st_mtime_ns for one in again.exports for path in sorted(one.iterdir())]
+    url = str(settings(tmp_path).search.storage)
+    told = Study("s", storage=url).status()["exports"]
+    assert [one["folder"] for one in told] == [str(folder) for folder in report.exports]
+    with open_store(url) as store:  # as if it had been killed before it was noted
+        store.database.write(lambda connection: connection.execute(artifact.delete()))
+    run(settings(tmp_path), evaluator=formula)
+    assert [one["folder"] for one in Study("s", storage=url).status()["exports"]] == [
+        one["folder"] for one in told
+    ]
 
 
 @pytest.mark.parametrize(("stage", "num"), [("s", 2), ("s.finalists", 1), ("s.fit", 5), ("s.grow", 1)])

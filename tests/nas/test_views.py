@@ -40,7 +40,7 @@ def study(store: Store) -> StudyRecord:
 
 def test_the_status_has_the_promised_keys_and_counts(store: Store, study: StudyRecord) -> None:
     view = status_view(study, store.trials(study.id), store.spent(study.id), store.runs(study.id), now=0.0)
-    assert list(view) == ["study", "state", "trials", "best", "budget", "stages"]
+    assert list(view) == ["study", "state", "trials", "best", "budget", "stages", "exports"]
     [arm] = [stage_view(study, store.spent(study.id), [])]
     assert list(arm) == ["stage", "study", "state", "planned", "complete", "failed", "device_hours", "rule"]
     assert view["trials"] == {
@@ -143,6 +143,19 @@ def test_hours_are_those_of_sessions(store: Store, study: StudyRecord) -> None:
     run = store.open_run(study.id, "search", {})
     view = status_view(study, [], store.spent(study.id), store.runs(study.id), now=run.started + 36.0)
     assert view["budget"]["hours"]["used"] == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arm", "trials", "hours"), [("sweep", 2, 3.0), ("fit", 24, 3.0), ("grid", 24, 3.0), ("grow", 2, None)]
+)
+def test_an_arms_limits_are_its_own_and_not_its_searches(
+    store: Store, study: StudyRecord, arm: str, trials: int, hours: float | None
+) -> None:
+    own = {**study.settings, "plan": [{}, {}], "fit": {"budget": 24, "hours": 3.0, "device_hours": None}}
+    made = store.create_study(f"s.{arm}", directions=["maximize"], seed=0, space={}, settings=own)
+    budget = status_view(made, [], store.spent(made.id), [], now=0.0)["budget"]
+    limits = [budget[name]["limit"] for name in ("trials", "hours", "device_hours")]
+    assert limits == [trials, hours, None]
 
 
 def test_further_arms_are_told_by_their_names() -> None:

@@ -36,10 +36,10 @@ def test_slopes_are_the_derivatives_of_features(seed: int, terms: int) -> None:
 
 
 @settings(max_examples=30)
-@given(st.integers(0, 1_000), st.sampled_from([0.0, 0.5, 1.5]))
-def test_worths_are_what_a_little_more_log_cost_buys(seed: int, bend: float) -> None:
+@given(st.integers(0, 1_000), st.tuples(*[st.sampled_from([0.0, 0.5, 1.5])] * 3))
+def test_worths_are_what_a_little_more_log_cost_buys(seed: int, bends: tuple[float, ...]) -> None:
     rng = np.random.default_rng(seed)
-    surface = Surface(bend, rng.normal(size=FULL), np.eye(FULL), 0.0)
+    surface = Surface(np.array(bends), rng.normal(size=FULL), np.eye(FULL), 0.0)
     point, step = rng.uniform(0.0, 1.0, 3), 1e-6
     worths = surface.worths(point, EXPONENTS) @ surface.coefficients
     for dimension, axis in enumerate(np.eye(3)):

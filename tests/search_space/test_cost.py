@@ -42,7 +42,7 @@ def test_random_architectures_cost_what_their_modules_count(
 
 
 @pytest.mark.slow
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(architectures() | helped(), SIDES, SIDES)
 def test_many_random_architectures_cost_what_their_modules_count(
     architecture: Architecture, height: int, width: int

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dashboards.info.front import has_front, unbeaten
 from dashboards.info.rewards import OWN_LIMITS, OWN_WEIGHTS, Weighing, weighing, winners
 from dashboards.info.table import Table
 from nas.reward import LIMITS, WEIGHTS, Reward
@@ -71,3 +72,23 @@ def test_without_a_reward_the_lowest_may_be_the_best() -> None:
     )
     assert winners(table, None, 1) == [0]
     assert winners(table, None, 1, minimized=True) == [1]
+
+
+@pytest.mark.parametrize(
+    ("directions", "expected"), [(("maximize", "minimize"), [2, 0]), (("minimize", "maximize"), [1])]
+)
+def test_of_two_plain_objectives_the_best_are_those_that_no_other_beats(
+    directions: tuple[str, str], expected: list[int]
+) -> None:
+    pairs = ((0.5, 1.0), (0.4, 2.0), (0.9, 1.5))
+    table = Table().updated([glance(n, n + 1, objectives=pair) for n, pair in enumerate(pairs)])
+    assert has_front(None, directions) and not has_front(None, directions[:1])
+    assert unbeaten(table, None, directions).tolist() == expected
+
+
+def test_of_a_pareto_search_the_best_are_its_front() -> None:
+    table = Table().updated(
+        [glance(n, n + 1, costs={"macs": 5e6 + n}, metrics={"accuracy": 0.5 + n % 2}) for n in range(4)]
+    )
+    how = Weighing("pareto")
+    assert has_front(how, ("maximize",)) and unbeaten(table, how, ()).tolist() == [1, 0]

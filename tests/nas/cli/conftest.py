@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,18 @@ class Ended:
 
 
 Nas = Callable[..., Ended]
+
+
+def typed(nas: Nas, ended: Ended) -> list[str]:
+    """Runs all that a command printed as next; returns the commands' names."""
+    lines = [shlex.split(line) for line in ended.printed]
+    for program, *words in lines:
+        assert program == "nas"
+        if words[0] == "export":  # only that it finds the network: what it writes is compared in other tests
+            words += ["--to", "json"]
+        then = nas(*words)
+        assert then.code == 0, (words, then.err)
+    return [line[1] for line in lines]
 
 
 @pytest.fixture

@@ -70,6 +70,11 @@ def test_a_public_address_needs_a_token_and_a_name_of_ones_own(
     assert code == 2 and "--token-file" in err
 
 
+def test_a_bad_prefix_is_told_in_one_sentence(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    code, out, err = ran(capsys, "dashboard", "--storage", url, "--prefix", "/a;b")
+    assert (code, out) == (2, "") and err.startswith("error: a prefix must be") and err.count("\n") == 1
+
+
 def test_a_token_that_others_may_read_is_refused(
     capsys: pytest.CaptureFixture[str], url: str, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nas.cli.logs import JsonFormatter, TextFormatter
+from nas.cli.printing import Printer
 from tests.nas.cli.conftest import Nas
 
 
@@ -21,6 +22,12 @@ def test_messages_and_errors_are_json_lines(nas: Nas, ledger: Path) -> None:
             assert set(entry) == {"time", "level", "logger", "message"} and entry["time"].endswith("Z")
 
 
+def test_every_line_of_a_message_is_a_record(capfd: pytest.CaptureFixture[str]) -> None:
+    Printer(as_json=True).message("search  mnasnet\n\n        of 10 choices\nworkers 2")
+    messages = [json.loads(line)["message"] for line in capfd.readouterr().err.splitlines()]
+    assert messages == ["search  mnasnet", "of 10 choices", "workers 2"]
+
+
 def test_a_record_keeps_its_logger_and_its_traceback() -> None:
     try:
         raise ValueError("mine")
@@ -30,6 +37,8 @@ def test_a_record_keeps_its_logger_and_its_traceback() -> None:
     entry = json.loads(JsonFormatter().format(record))
     assert (entry["level"], entry["logger"], entry["message"]) == ("warning", "nas.stages", "trial 3")
     assert "ValueError: mine" in entry["traceback"]
+    first, *rest = TextFormatter().format(record).splitlines()
+    assert first == "warning: trial 3" and rest[-1] == "ValueError: mine"
 
 
 @pytest.mark.parametrize("text", ["red \x1b[31m", "two\nlines"])

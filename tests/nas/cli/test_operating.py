@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nas.cli.exits import Exit
+from nas.cli.progress import Progress
 from runs import open_store
 from tests.nas.cli.conftest import Nas
 
@@ -52,3 +54,26 @@ def test_resume_of_a_paused_study_with_a_driver_at_work_calls_the_pause_off(nas:
         ended = nas("resume", "s")
         assert ended.code == 0 and f"process {os.getpid()}" in ended.err
     assert state(ledger) == "active"
+
+
+@pytest.mark.parametrize(("state", "verb"), [("stopped", "stop"), ("cancelled", "cancel")])
+def test_a_search_that_is_ended_from_elsewhere_ends_with_a_code_of_its_own(
+    nas: Nas, folder: Path, monkeypatch: pytest.MonkeyPatch, state: str, verb: str
+) -> None:
+    def told(progress: Progress, text: str) -> None:
+        with open_store("sqlite:///nas.db") as store:
+            store.set_study_state(store.study("s").id, state)
+
+    monkeypatch.setattr(Progress, "plan", told)
+    words = "--study s --storage sqlite:///nas.db --executor inline --samples 200 --width 0.25 --target 1M"
+    ended = nas("search", *words.split())
+    assert ended.code == Exit.STOPPED == 10
+    assert f"stopped: `nas {verb}` asked for it" in ended.err
+    assert ended.printed == ["nas resume s --storage sqlite:///nas.db"]
+
+    with open_store("sqlite:///nas.db") as store:  # somebody else begins
+        store.open_run(store.study("s").id, "search", {})
+        refused = nas("resume", "s", "--storage", "sqlite:///nas.db")
+        assert refused.code == Exit.CONFLICT and "`nas resume s --join`" in refused.err
+        joined = nas("resume", "s", "--join", "--storage", "sqlite:///nas.db")
+        assert joined.code == Exit.STOPPED and f"`nas {verb}` asked for it" in joined.err

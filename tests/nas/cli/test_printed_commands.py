@@ -12,25 +12,13 @@ from nas.cli.printing import Printer
 from nas.cli.progress import Progress
 from nas.cli.session import Session
 from nas.flags import FLAGS
-from tests.nas.cli.conftest import Ended, Nas
+from tests.nas.cli.conftest import Nas, typed
 
 URL = "sqlite:///kept/nas.db"
 QUICK = tuple(
     "--executor inline --trials 1 --epochs 1 --samples 200 --width 0.25 --target 1M --repeats 0".split()
 )
 SECRET = "postgresql+psycopg://ada:s3cret@host/nas"
-
-
-def typed(nas: Nas, ended: Ended) -> list[str]:
-    """Runs all that a command printed as next; returns the commands' names."""
-    lines = [shlex.split(line) for line in ended.printed]
-    for program, *words in lines:
-        assert program == "nas"
-        if words[0] == "export":  # only that it finds the network: what it writes is compared in other tests
-            words += ["--to", "json"]
-        then = nas(*words)
-        assert then.code == 0, (words, then.err)
-    return [line[1] for line in lines]
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.cli.exits import CommandError, Exit, report
-from nas.cli.printing import Printer, shown, visible
+from nas.cli.printing import Printer, shown
 from runs.errors import StudyMissing
+from runs.text import visible
 
 
 @given(st.text())

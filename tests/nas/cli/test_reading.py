@@ -81,6 +81,10 @@ def test_an_exported_network_is_the_measured_one(nas: Nas, folder: Path) -> None
     architecture = Architecture.from_json(document.read_text())
     assert architecture.digest == parsed(nas, "show s/1")["digest"]
     assert parsed(nas, f"cost {document}")["macs"] == cost(architecture).macs
+    [noted] = parsed(nas, "status s")["exports"]
+    assert (noted["trial"], noted["folder"], noted["formats"]) == ("s/1", "out", ["json", "python"])
+    assert parsed(nas, "show s/1")["exports"] == [noted] and parsed(nas, "show s/0")["exports"] == []
+    assert "json, python" in nas("status", "s").out and "json, python" in nas("show", "s/1").out
     own = {"s_1.json", "s_1.py"}
     assert {path.name for path in (folder / "out").iterdir()} - own == {
         "MANIFEST.json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from nas.stages.fit import fit
 from runs import open_store
 from tests.fakes.consumers import ALONE, without
 from tests.fakes.scaling import Lawful, network, settings
-from tests.nas.cli.conftest import Nas
+from tests.nas.cli.conftest import Nas, typed
 
 QUICK = ("--executor", "inline")
 
@@ -53,7 +54,9 @@ def test_a_network_is_fitted_grown_and_exported_from_the_command_line(nas: Nas, 
     assert len(found["points"]) == found["num_trainings"] == 16
     again = nas("fit", "d", *QUICK)
     assert again.code == 0 and "alpha" in again.out and "nas grow d --phi 0,1,2" in again.err
-    grown = parsed(nas, "grow", "d", "--phi", "0,1", "--epochs", "1", *QUICK)
+    told = nas("grow", "d", "--phi", "0,1", "--epochs", "1", *QUICK, "--json")
+    assert told.code == 0 and typed(nas, told) == ["trials", "export"], "what a family prints too"
+    grown = json.loads(told.out)
     assert [one["size"] for one in grown["members"]] == ["phi 0", "phi 1"]
     assert all(one["weights"][0] for one in grown["members"])
     swept = parsed(nas, "fit", "d", "--sweep", "resolution=1.5,2", *QUICK)
@@ -69,6 +72,7 @@ def test_a_network_is_fitted_grown_and_exported_from_the_command_line(nas: Nas, 
     assert json.loads(card.read_text())["command"].startswith(
         "nas grow d --rule compound --phi 1 --divisor 4 --epochs 1"
     )
+    assert typed(nas, again) == ["grow"], "what a fit prints runs as it stands"
 
 
 def test_a_finished_fit_is_shown_again_without_workers(nas: Nas, fitted: str) -> None:
@@ -129,12 +133,15 @@ def test_a_family_without_a_fit_is_told_what_to_run(
 
 
 @pytest.mark.slow
-def test_one_command_runs_all_stages_and_resume_goes_on(nas: Nas, folder: Path) -> None:
+def test_one_command_runs_all_stages_and_resume_goes_on(
+    nas: Nas, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "demo-out").mkdir()
     (folder / "nas.toml").write_text(
         """
 [search]
-study = "p"
-storage = "sqlite:///nas.db"
+study = "demo"
+storage = "sqlite:///demo-out/nas.db"
 width = 0.25
 target = "1M"
 trials = 2
@@ -155,7 +162,9 @@ phi = [0, 1]
 epochs = 1
 """
     )
-    view = parsed(nas, "run", "nas.toml", "--out", "out")
+    told = nas("run", "nas.toml", "--out", "out", "--json")
+    assert told.code == 0 and typed(nas, told) == ["status"], told.err
+    view = json.loads(told.out)
     assert view["stage"] == "export" and view["fit"]["rule"] and len(view["grow"]["members"]) == 2
     assert all(Path(name).is_file() for name in view["files"])
     for member, exported in zip(view["grow"]["members"], view["exports"], strict=True):
@@ -168,18 +177,50 @@ epochs = 1
             "low": member["low"],
             "high": member["high"],
         }
-    again = parsed(nas, "resume", "p")
+    again = parsed(nas, "resume", "demo", "--config", "nas.toml")
     assert again["files"] == view["files"] and again["fit"]["fit"] == view["fit"]["fit"]
-    with open_store("sqlite:///nas.db") as store:
+    with open_store("sqlite:///demo-out/nas.db") as store:
         assert list(store.check()) == []
-        assert [study.name for study in store.studies()] == ["p", "p.finalists", "p.fit", "p.grow"]
+        names = ["demo", "demo.finalists", "demo.fit", "demo.grow"]
+        assert [study.name for study in store.studies()] == names
     _the_family_answers_alone(nas, folder)
+    _the_demo_shows_it(nas, capfd, monkeypatch)
+
+
+def _the_demo_shows_it(nas: Nas, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs the program of `make demo`, for which only its table is left to make, and types what it prints."""
+    demo = runpy.run_path(str(Path(__file__).parents[3] / "examples" / "demo.py"))
+    monkeypatch.setitem(demo["main"].__globals__, "SETTINGS", Path("nas.toml"))
+    capfd.readouterr()
+    demo["main"]()
+    shown = capfd.readouterr().out
+    assert "mobilenet_v2 scaled" in shown and shown.count("found, phi") == 2
+    lines = [line.removeprefix("further:").split() for line in shown.splitlines() if " nas " in line]
+    assert [line[1] for line in lines] == ["status", "fit", "grow", "best"]
+    for program, *words in lines:
+        ended = nas(*words)
+        assert program == "nas" and ended.code == 0, (words, ended.err)
 
 
 def _the_family_answers_alone(nas: Nas, folder: Path) -> None:
     """Exports the family that was just trained and runs its program with that program's libraries alone."""
-    [first, *_] = parsed(nas, "export", "p.grow/all", "--to", "onnx", "--threshold", "0.3", "--out", "all")
+    [first, *_] = parsed(
+        nas,
+        "export",
+        "demo.grow/all",
+        "--config",
+        "nas.toml",
+        "--to",
+        "onnx",
+        "--threshold",
+        "0.3",
+        "--out",
+        "all",
+    )
     assert Path(first["file"]).is_file()
+    noted = [(one["trial"], one["folder"]) for one in parsed(nas, "status", "p")["exports"]]
+    assert noted[:2] == [("p.grow/0", "out/p_grow_0"), ("p.grow/1", "out/p_grow_1")]
+    assert sorted(noted[2:]) == [("p.grow/0", "all"), ("p.grow/1", "all")]
     [checked] = parsed(nas, "verify", "all")["checks"]
     assert checked["top1_agreement"] == 1.0
     images = load(DataSettings(name="digits", resolution=16)).validation.images[:3]

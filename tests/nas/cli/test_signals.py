@@ -39,6 +39,16 @@ def test_the_first_signal_asks_to_stop(
     assert "Go on with: nas resume s" in capfd.readouterr().err
 
 
+def test_before_a_study_is_kept_no_command_is_told_that_would_not_find_it(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with interruptible(Printer(), "nas resume s", is_kept=False) as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption()
+    told = capfd.readouterr().err
+    assert "type the same command again" in told and "nas resume" not in told
+
+
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_the_second_signal_ends_at_once(name: str, code: int) -> None:
     done = subprocess.run([sys.executable, "-c", TWICE.format(name=name)], check=False, timeout=60)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import datasets
+import huggingface_hub
 import numpy as np
 import pytest
 from PIL import Image
@@ -173,6 +177,30 @@ def test_a_row_that_cannot_be_read_is_named_by_its_path(tmp_path: Path, cache: P
     datasets.Dataset.from_dict(table).to_parquet(tmp_path / "pets.parquet")
     data = load(settings(tmp_path / "pets.parquet", max_corrupt_share=0.1), cache=cache)
     assert data.corrupt == ("row 39 (pets/39.png): not an image that can be identified",)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_and_the_cache_serves(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url, calls = f"http://127.0.0.1:{server.getsockname()[1]}", list[object]()
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, address = server.accept()
+                    calls.append(address)
+                    connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(datasets.config, "HF_ENDPOINT", url)
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", url)
+        with pytest.raises(DataError, match=r"hf:nobody/none could not be loaded .*load it once with a conn"):
+            load(settings("nobody/none"), cache=cache)
+        server.shutdown(socket.SHUT_RDWR)
+    assert len(calls) == 1
+    assert datasets.config.HF_HUB_OFFLINE is False
 
 
 class Heard(logging.Handler):

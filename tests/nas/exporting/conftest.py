@@ -11,7 +11,8 @@ import torch
 
 from nas.exporting.folder import Manifest
 from nas.exporting.packaging import Wanted, export
-from nas.exporting.subjects import Subject, subject_of
+from nas.exporting.subject import Subject
+from nas.exporting.subjects import subject_of
 from nas.settings import DataSettings
 from search_space import Architecture, Stage
 from search_space.blocks import MBConvOptions, SqueezeExcitation

@@ -12,13 +12,14 @@ import yaml
 
 from nas.exporting.card import hub_header, markdown, model_card
 from nas.exporting.network import network_of
-from nas.exporting.subjects import Subject
+from nas.exporting.subject import Subject
 from nas.settings import make_settings
 from search_space import cost
 from tests.nas.exporting.conftest import NETWORK, Exported
 
 
-def _lineage(**more: Any) -> dict[str, Any]:
+def lineage_of(**more: Any) -> dict[str, Any]:
+    """Returns what the ledger knows of a trial, with some of it changed."""
     tables = {"search": {"target": "2M", "trials": 5, "study": "s"}, "data": {"resolution": 8}}
     return {
         "study": "s",
@@ -53,7 +54,7 @@ def test_the_hubs_header_is_yaml_whatever_the_names_hold(exported: Exported) -> 
 
 
 def test_a_trials_card_has_its_lineage_and_the_command_that_made_it(subject: Subject) -> None:
-    found = dataclasses.replace(subject, lineage=_lineage())
+    found = dataclasses.replace(subject, lineage=lineage_of())
     card = model_card(found, network_of(found), None, ())
     assert card["origin"]["study"] == "s" and card["costs"]["latency_ms"] == 1.5
     assert card["accuracy"][0] == {
@@ -90,7 +91,7 @@ SCALING: dict[str, Any] = {
 def test_a_member_of_a_family_says_its_rule_and_what_was_forecast(
     subject: Subject, observed: float, place: str
 ) -> None:
-    lineage = _lineage(scaling=SCALING, metrics={"accuracy": observed})
+    lineage = lineage_of(scaling=SCALING, metrics={"accuracy": observed})
     found = dataclasses.replace(subject, lineage=lineage)
     card = model_card(found, network_of(found), None, ())
     assert card["scaling"]["observed"] == observed and card["scaling"]["inside"] == (place == "inside")
@@ -100,7 +101,7 @@ def test_a_member_of_a_family_says_its_rule_and_what_was_forecast(
 
 
 def test_a_rule_without_a_surface_forecasts_nothing(subject: Subject) -> None:
-    lineage = _lineage(scaling=SCALING | {"expected": None, "parameters": []})
+    lineage = lineage_of(scaling=SCALING | {"expected": None, "parameters": []})
     found = dataclasses.replace(subject, lineage=lineage)
     card = model_card(found, network_of(found), None, ())
     assert card["scaling"]["inside"] is None and "no accuracy was forecast" in markdown(card)
@@ -115,7 +116,7 @@ def test_what_is_not_known_is_left_out_and_versions_are_told(subject: Subject) -
 
 def test_runs_and_every_seed_are_told(subject: Subject) -> None:
     trainings = [{"seed": 7, "accuracy": 0.9}, {"seed": 8, "accuracy": 0.85}]
-    found = dataclasses.replace(subject, lineage=_lineage(runs=["a-b"], trainings=trainings))
+    found = dataclasses.replace(subject, lineage=lineage_of(runs=["a-b"], trainings=trainings))
     text = markdown(model_card(found, network_of(found), None, ()))
     assert "- runs: a-b" in text and "seed 7: accuracy 0.9000, seed 8: accuracy 0.8500" in text
 
@@ -126,5 +127,5 @@ def test_the_hubs_card_lists_what_lies_beside_it(exported: Exported) -> None:
 
 
 def test_text_from_the_ledger_cannot_become_markup(subject: Subject) -> None:
-    found = dataclasses.replace(subject, lineage=_lineage(recipe={"a": "<script>|x"}))
+    found = dataclasses.replace(subject, lineage=lineage_of(recipe={"a": "<script>|x"}))
     assert "<script>" not in markdown(model_card(found, network_of(found), None, ()))

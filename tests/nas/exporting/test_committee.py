@@ -14,16 +14,19 @@ import pytest
 from PIL import Image
 
 from nas.evaluation.pictures import resampled
+from nas.exporting.checking import predict_source
 from nas.exporting.committee import NEVER, Mean, Rule, answer, export_committee
 from nas.exporting.errors import ExportError
 from nas.exporting.network import Network
 from nas.exporting.packaging import Wanted
 from nas.exporting.predict import resized
-from nas.exporting.subjects import Subject, subject_of
+from nas.exporting.subject import Subject
+from nas.exporting.subjects import subject_of
 from nas.exporting.verifying import verify
 from search_space import Stage
 from search_space.export.preprocessing import Preprocessing
 from search_space.weights import save_weights
+from tests.fakes.consumers import ALONE
 from tests.nas.exporting.conftest import DIGITS, NETWORK
 from tests.search_space.export.networks import lively
 
@@ -44,7 +47,15 @@ def subjects(tmp_path_factory: pytest.TempPathFactory) -> list[Subject]:
     ]
 
 
-def test_the_program_says_what_its_networks_say(subjects: list[Subject], tmp_path: Path) -> None:
+def asked(program: Path, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Returns how a committee's program ended, asked with these words in a folder."""
+    command = [sys.executable, "-I", "-B", str(program), *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_program_says_what_its_networks_say_and_what_is_wrong_in_a_sentence(
+    subjects: list[Subject], tmp_path: Path
+) -> None:
     out = tmp_path / "both"
     manifest = export_committee(subjects, Rule(0.5), Wanted(("onnx",)), out)
     [check] = manifest.checks
@@ -53,16 +64,43 @@ def test_the_program_says_what_its_networks_say(subjects: list[Subject], tmp_pat
     assert [member["path"] for member in facts["members"]] == ["small/small.onnx", "large/large.onnx"]
     assert [found.top1_agreement for found in verify(out)] == [1.0]
     Image.fromarray(np.full((20, 30), 200, dtype=np.uint8)).save(tmp_path / "image.png")
-    done = subprocess.run(
-        [sys.executable, "-I", "-B", str(out / "predict.py"), "image.png"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    name, shown, probability, asked = done.stdout.rstrip("\n").split("\t")
+    (tmp_path / "text.png").write_text("no image")
+    done = asked(out / "predict.py", "text.png", "absent.png", "image.png", folder=tmp_path)
+    name, shown, probability, number = done.stdout.rstrip("\n").split("\t")
     assert name == "image.png" and shown in KNOWN.classes
-    assert 0.0 < float(probability) <= 1.0 and asked in ("1", "2")
+    assert 0.0 < float(probability) <= 1.0 and number in ("1", "2")
+    assert done.returncode == 2 and [line.split(";")[0] for line in done.stderr.splitlines()] == [
+        "error: an image must be a file that pillow reads, got 'text.png' (UnidentifiedImageError)",
+        "error: an image must be a file that pillow reads, got 'absent.png' (FileNotFoundError)",
+    ]
+    member = out / "large" / "large.onnx"
+    member.write_bytes(member.read_bytes()[:100])
+    done = asked(out / "predict.py", "image.png", folder=tmp_path)
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
+    assert "must lie beside this program" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_program_alone_tells_its_usage_and_what_it_lacks(tmp_path: Path) -> None:
+    program = tmp_path / "predict.py"
+    program.write_bytes(predict_source())
+    nothing, helped = asked(program, folder=tmp_path), asked(program, "--help", folder=tmp_path)
+    assert (nothing.returncode, nothing.stdout) == (2, "") and (helped.returncode, helped.stderr) == (0, "")
+    assert nothing.stderr == helped.stdout and helped.stdout.startswith("usage: python predict.py IMAGE...")
+    lonely = asked(program, "image.png", folder=tmp_path)
+    assert lonely.returncode == 2 and "copy the whole folder" in lonely.stderr
+    command = [
+        sys.executable,
+        "-I",
+        "-B",
+        "-c",
+        ALONE,
+        json.dumps(["onnxruntime"]),
+        str(program),
+        "image.png",
+    ]
+    bare = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert bare.returncode == 2 and bare.stderr.startswith("error: this program needs numpy, onnxruntime")
+    assert len(bare.stderr.splitlines()) == 1
 
 
 def _networks() -> list[Network]:

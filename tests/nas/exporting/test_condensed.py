@@ -13,7 +13,8 @@ from torch import fx
 from nas.exporting.errors import ExportDiffers
 from nas.exporting.network import network_of
 from nas.exporting.packaging import Wanted, export
-from nas.exporting.subjects import Subject, subject_in, subject_of
+from nas.exporting.subject import Subject
+from nas.exporting.subjects import subject_in, subject_of
 from nas.exporting.verifying import verify
 from search_space import Architecture, Stage, cost
 from search_space.blocks import ClassifierOptions, CondenseOptions, StemOptions

@@ -259,6 +259,25 @@ def test_a_finished_study_is_extended_by_a_larger_budget(tmp_path: Path) -> None
     assert count(trials(tmp_path), TrialState.COMPLETE) == 6
 
 
+def test_an_extended_search_repeats_its_new_finalists_and_keeps_the_old_repeats(tmp_path: Path) -> None:
+    url, formula = f"sqlite:///{tmp_path / 'nas.db'}", Formula(tmp_path / "notes")
+    before = search(settings(tmp_path, trials=2, repeats=2, finalists=1), evaluator=formula)
+    with open_store(url) as store:  # as a driver leaves it that is killed before it says what it will measure
+        store.release(store.begin(store.study("s.finalists").id))
+
+    def larger(stored: Settings) -> Settings:
+        return stored.model_copy(update={"search": stored.search.model_copy(update={"trials": 16})})
+
+    after = resume("s", storage=url, evaluator=formula, changes=larger)
+    assert before.winner and after.winner and after.winner.trial.digest != before.winner.trial.digest
+    assert len(after.winner.repeats) == 2
+    repeats = trials(tmp_path, "s.finalists")
+    assert [one.digest for one in repeats] == [before.winner.trial.digest] * 2 + [
+        after.winner.trial.digest
+    ] * 2
+    assert len({one.seed for one in repeats}) == 4 and violations(tmp_path) == []
+
+
 def test_a_budget_below_what_is_spent_is_refused_and_nothing_changes(tmp_path: Path) -> None:
     formula, url = Formula(tmp_path / "notes", seconds=0.01), f"sqlite:///{tmp_path / 'nas.db'}"
     search(settings(tmp_path, trials=4), evaluator=formula)
