@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runs.records import (
+    PARENTS,
     Claim,
     Evaluation,
     EvaluationKey,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runs.store import Store, open_store
 
 __all__ = [
+    "PARENTS",
     "MAX_ATTEMPTS",
     "Claim",
     "Evaluation",

@@ -14,6 +14,7 @@ from typing import Any
 from runs.states import FailureClass, TrialState
 
 Value = str | int | float | bool | None  # what a choice may be
+PARENTS = "nas:parents"  # system attribute of a trial: the numbers of those that it was bred from
 EXPORT = "export"  # kind of the artifacts that are manifests of what was exported
 
 
@@ -159,6 +160,12 @@ class TrialRecord:
     user_attrs: Mapping[str, Any]
     system_attrs: Mapping[str, Any]
     revision: int
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """Numbers of the trials of the same study that this one was bred from; empty where it was not."""
+        found = self.system_attrs.get(PARENTS)
+        return tuple(one for one in found if isinstance(one, int)) if isinstance(found, list) else ()
 
 
 @dataclass(frozen=True, slots=True)

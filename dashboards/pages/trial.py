@@ -190,18 +190,12 @@ def _relatives(site: Site, head: Head, trial: TrialRecord) -> Component:
                     ]
                 )
             )
-    parents = [
-        one
-        for key in ("nas:parents", "parents", "nsga2:parents", "NSGAIISampler:parents")
-        if isinstance(one := trial.system_attrs.get(key), list)
-    ]
-    if parents:
+    if trial.parents:
         links: list[Node] = []
-        for parent in parents[0]:
-            where = site.reader.browse.number(int(parent))
-            number = where[1] if where else int(parent)
-            links += [dcc.Link(f"trial {number}", href=site.link(f"/s/{head.id}/trials/{number}")), " "]
-        body.append(html.P(["Bred from ", *links]))
+        for number in trial.parents:
+            link = dcc.Link(f"trial {number}", href=site.link(f"/s/{head.id}/trials/{number}"))
+            links += [" and " if links else "", link]
+        body.append(html.P(["Bred from ", *links, "."]))
     body.append(_elsewhere(site, trial))
     return parts.card("Relatives", body)
 

@@ -23,6 +23,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.strategies.domination import preference
+from nas.strategies.lineage import keep_parents
 
 Params = dict[str, Any]
 Mutation = Callable[[Params, np.random.Generator], Params]
@@ -79,8 +80,9 @@ class EvolutionSampler(BaseSampler):
             return {}
         rng = np.random.default_rng((self._seed, trial.number))
         sample = rng.integers(len(population), size=self._sample_size)
-        parent = population[int(sample.min())].params
-        params = {name: parent[name] for name in search_space}
+        parent = population[int(sample.min())]
+        keep_parents(study, trial, [parent.number])
+        params = {name: parent.params[name] for name in search_space}
         child = params
         for _ in range(MAX_TRIES):
             child = self._mutated(params, search_space, rng, study, trial)

@@ -13,9 +13,11 @@ from zlib import crc32
 
 import numpy as np
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseGASampler, BaseSampler
+from optuna.samplers import BaseGASampler, BaseSampler, NSGAIIISampler, NSGAIISampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+
+from nas.strategies.lineage import bred, keep_parents
 
 _PARENTS = crc32(
     b"parents"
@@ -59,6 +61,10 @@ class SeededSampler(BaseSampler):
             parents = self._fresh(generation, _PARENTS)
             assert isinstance(parents, BaseGASampler)
             parents.get_parent_population(study, generation)
+        if isinstance(sampler, NSGAIISampler | NSGAIIISampler):
+            child, numbers = bred(sampler, study, trial, search_space)
+            keep_parents(study, trial, numbers)
+            return child
         return sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(

@@ -24,7 +24,7 @@ from dashboards.security import Policy
 from dashboards.server import Address, BadAddress
 from dashboards.site import Site
 from nas.cli.dashboard import timm_text
-from runs import Store
+from runs import PARENTS, Store
 from search_space import reference
 from tests.dashboards.conftest import TOKEN, WITH_TOKEN
 from tests.fakes.ledgers import architecture
@@ -81,6 +81,15 @@ def test_what_is_not_there_is_said_in_words(site: Site, path: str, sentence: str
 def test_two_networks_are_compared_by_digest_its_beginning_or_name(site: Site) -> None:
     page, _, _ = router.content(site, f"/compare/{architecture(11).digest[:10]}/mobilenet_v2_0_35_224")
     assert "what differs is marked" in text_of(page)
+
+
+def test_a_trial_links_to_those_that_it_was_bred_from(site: Site, store: Store) -> None:
+    [claim] = store.begin(1)
+    store.optuna.set_trial_system_attr(claim.trial_id, PARENTS, [0, 1])
+    store.optuna.flush()
+    page, _, _ = router.content(site, f"/s/1/trials/{claim.number}")
+    bred = {one.href: one.children for one in components(page) if isinstance(one, dcc.Link)}
+    assert {"/s/1/trials/0": "trial 0", "/s/1/trials/1": "trial 1"}.items() <= bred.items()
 
 
 def test_an_empty_storage_says_how_to_begin(tmp_path: Any) -> None:

@@ -54,6 +54,20 @@ def test_a_search_spends_exactly_its_trials(tmp_path: Path, strategy: str) -> No
     assert violations(tmp_path) == []
 
 
+@pytest.mark.parametrize(("strategy", "most"), [("evolution", 1), ("nsga2", 2), ("random", 0)])
+def test_a_candidate_names_the_measured_trials_that_it_was_bred_from(
+    tmp_path: Path, strategy: str, most: int
+) -> None:
+    search(settings(tmp_path, strategy=strategy, trials=16), evaluator=Formula(tmp_path / "notes"))
+    records = trials(tmp_path)
+    assert max(len(child.parents) for child in records) == most
+    for child in records:
+        for number in child.parents:
+            parent = records[number]
+            assert number < child.number and parent.state is TrialState.COMPLETE
+            assert any(child.choices[name] == value for name, value in parent.choices.items())
+
+
 def test_the_winner_is_the_best_complete_trial(tmp_path: Path) -> None:
     result = search(settings(tmp_path), evaluator=Formula(tmp_path / "notes"))
     best = max(record.objectives[0] for record in trials(tmp_path) if record.objectives)
@@ -131,6 +145,7 @@ def test_a_search_stopped_often_proposes_what_the_unbroken_one_does(
     assert [record.choices for record in found] == [record.choices for record in expected]
     assert [record.state for record in found] == [record.state for record in expected]
     assert [record.objectives for record in found] == [record.objectives for record in expected]
+    assert [record.parents for record in found] == [record.parents for record in expected]
     notes = formula.trainings()
     assert len({(note["key"], note["epoch"]) for note in notes}) == len(notes)  # no epoch is trained twice
     assert violations(broken) == []
