@@ -25,7 +25,7 @@ from dashboards.drawing.theme import (
 )
 from dashboards.info.curves import Curve
 from dashboards.info.front import Mark, Scatter
-from dashboards.info.importances import Importance
+from dashboards.info.importances import MIN_TRIALS, Importance
 from dashboards.info.progress import Climb, Spending, Throughput
 from dashboards.info.rewards import Weighing
 from dashboards.info.table import Array, Table
@@ -33,6 +33,7 @@ from dashboards.info.words import TITLES, duration
 from runs import TrialState
 
 FRONT_TRACES = ("trials", "reused", "front", "winner", "line")  # their order in the Pareto figure
+CLOUD_TRACES = ("trials", "late", "front")  # in the figure of every point
 CURVES_ABOVE = (str(TrialState.RUNNING), "winner")  # drawn last
 _CURVE_STYLES: dict[str, tuple[dict[str, Any], float]] = {  # line and opacity; all others as complete ones
     "winner": ({"color": RED, "width": 3}, 1.0),
@@ -118,7 +119,10 @@ def pareto(
 
 
 def every_point(table: Table, shown: Scatter, how: Weighing | None, cost: str) -> go.Figure:
-    """Returns accuracy against cost of however many trials, by WebGL, with the front over it and the target."""
+    """Returns accuracy against cost of however many trials, by WebGL, with the front over it and the target.
+
+    The traces are CLOUD_TRACES; those that end while the page is open go into the second.
+    """
     if not shown.num_all:
         return nothing("No trial has an accuracy yet.")
     numbers = shown.numbers.astype(np.int32)
@@ -131,7 +135,11 @@ def every_point(table: Table, shown: Scatter, how: Weighing | None, cost: str) -
         marker={"size": 4, "opacity": 0.6, "color": numbers, "coloraxis": "coloraxis"},
         hovertemplate="trial %{customdata}<br>accuracy %{y:.4f}<br>%{x:.4s}<extra></extra>",
     )
-    drawn = figure(cloud, front_trace(table, shown, cost), **_axes(cost))
+    late = go.Scattergl(
+        cloud, **points(table, np.array([], np.int64), cost), name="ended since", showlegend=False
+    )
+    late.marker.color = []
+    drawn = figure(cloud, late, front_trace(table, shown, cost), **_axes(cost))
     drawn.update_layout(shapes=region(how, cost), annotations=_annotations(how, cost, ()))
     drawn.update_xaxes(range=_extent(table[cost][numbers], how, cost))
     return drawn
@@ -275,7 +283,9 @@ def _annotations(how: Weighing | None, cost: str, references: Sequence[Mark]) ->
 def importance_bars(found: Sequence[Importance], num_trials: int, *, limit: int = 16) -> go.Figure:
     """Returns the choices that explain most of the reward's variance."""
     if not found:
-        return nothing(f"Too few trials with a result to compare choices ({num_trials}).")
+        return nothing(
+            f"Choices are compared from {MIN_TRIALS} trials with a result; this study has {num_trials}."
+        )
     top = list(reversed(found[:limit]))
     bars = go.Bar(
         x=[one.share for one in top],

@@ -75,7 +75,7 @@ WHOLE_TABS = ("trials",)  # entered by loading a document, which then has the gr
 
 def register(app: Dash, site: Site) -> None:
     """Adds the callbacks of all pages."""
-    for module in (studies, search, trials, workers, architecture, drawn, encoding, exports):
+    for module in (studies, search, points, trials, workers, architecture, drawn, encoding, exports):
         module.register(app, site)
 
 

@@ -203,6 +203,9 @@ def test_a_running_search_is_seen_to_move_without_a_reload(visit: Visit) -> None
     drawn = page.evaluate(points)
     wait_until(page, f"({points}) > {drawn}")
     assert page.evaluate("window.untouched")
+    page = visit.go(f"/s/{visit.house.studies['live']}/points", until="#points canvas")
+    wait_until(page, "document.querySelector('#points .js-plotly-plot').data[1].x.length > 0")
+    expect(page.locator("#points-note")).to_contain_text("measured trials")
 
 
 def test_another_weight_changes_the_winner_at_once(visit: Visit) -> None:

@@ -156,7 +156,23 @@ def test_a_choice_that_decides_everything_explains_everything() -> None:
 
 
 def test_few_trials_say_nothing_about_choices() -> None:
-    assert importances.importances([{"a": 1}] * 3, np.zeros(3)) == []
+    num = importances.MIN_TRIALS - 1
+    assert importances.importances([{"a": k % 2} for k in range(num)], np.arange(num) % 2.0) == []
+
+
+def test_a_number_of_many_values_matters_by_its_ranges() -> None:
+    rng = np.random.default_rng(0)
+    rates, noise = rng.uniform(0.0, 1.0, 400), rng.uniform(0.0, 1.0, 400)
+    rows = [{"rate": float(rate), "noise": float(other)} for rate, other in zip(rates, noise, strict=True)]
+    first, second = importances.importances(rows, rates**2)
+    assert first.name == "rate" and first.share > 0.7 and first.num_options == importances.NUM_RANGES
+    assert first.best.startswith("0.797") and first.best.endswith(" to 0.9972")
+    assert second.name == "noise" and second.share < 0.05
+
+
+def test_forecasts_are_no_choices() -> None:
+    rows = [{"width": 1.0 + k % 2, "expected": float(k % 2)} for k in range(40)]
+    assert [one.name for one in importances.importances(rows, np.arange(40) % 2.0)] == ["width"]
 
 
 def attempt(
