@@ -68,19 +68,29 @@ class Holding:
 
     number: int
     state: TrialState
-    owner: str
+    holder: str
     fence: int
     since: float | None
     lease_left_s: float | None  # negative: overdue, and free to be taken over
 
 
-def holdings(trials: Sequence[TrialRecord], *, now: float) -> list[Holding]:
+def holder(trial: TrialRecord, attempts: Sequence[AttemptRecord]) -> str:
+    """Returns in words which process holds a trial, or held it when it ended; "nobody" while it waits."""
+    if trial.owner is None:
+        return "nobody"
+    own = [one for one in attempts if one.trial_id == trial.id and one.owner == trial.owner]
+    return f"{own[-1].host}, process {own[-1].pid}" if own else "a process that has begun no attempt"
+
+
+def holdings(
+    trials: Sequence[TrialRecord], attempts: Sequence[AttemptRecord], *, now: float
+) -> list[Holding]:
     """Returns the unfinished trials, the longest at work first."""
     found = [
         Holding(
             one.number,
             one.state,
-            one.owner or "nobody",
+            holder(one, attempts),
             one.fence,
             one.started,
             None if one.lease_until is None else one.lease_until - now,

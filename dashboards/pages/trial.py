@@ -13,6 +13,7 @@ from dashboards.drawing.curves import trial_curves
 from dashboards.info import curves as curve_info
 from dashboards.info.grid import error_text, reward_of, state_words
 from dashboards.info.rewards import weighing
+from dashboards.info.timeline import holder
 from dashboards.info.words import TITLES, UNITS, clock, duration, fidelity, quantity, share, visible
 from dashboards.pages import architecture, drawn, encoding, exports
 from dashboards.site import Site
@@ -29,7 +30,7 @@ def layout(site: Site, study_id: int, number: int) -> Component:
     attempts = browse.attempts([trial.id])
     body: list[Node] = [
         _title(site, head, trial),
-        parts.card("Result", _facts(site, head, trial)),
+        parts.card("Result", _facts(site, head, trial, attempts)),
     ]
     errors = [one for one in attempts if one.traceback or one.failure_class is not None]
     if errors:
@@ -70,7 +71,7 @@ def _title(site: Site, head: Head, trial: TrialRecord) -> Component:
     )
 
 
-def _facts(site: Site, head: Head, trial: TrialRecord) -> Component:
+def _facts(site: Site, head: Head, trial: TrialRecord, attempts: Sequence[AttemptRecord]) -> Component:
     how = weighing(head.settings)
     values: dict[str, Node | list[Node]] = {
         "Reward": share(reward_of(trial, how)) if how else str((trial.objectives or ("–",))[0])
@@ -84,7 +85,7 @@ def _facts(site: Site, head: Head, trial: TrialRecord) -> Component:
         "Device time": duration(trial.seconds),
         "Began": clock(trial.started),
         "Ended": clock(trial.ended),
-        "Held by": visible(trial.owner or "nobody"),
+        "Held by": visible(holder(trial, attempts)),
     }
     if trial.digest:
         link = dcc.Link(trial.digest[:12], href=site.link(f"/a/{trial.digest}"))

@@ -58,7 +58,8 @@ def register(app: Dash, site: Site) -> None:
 
 def _content(site: Site, study_id: int, table: Table) -> list[Node]:
     now = site.reader.now()
-    held = info.holdings(site.reader.browse.page(study_id, info.unfinished(table)), now=now)
+    unfinished = site.reader.browse.page(study_id, info.unfinished(table))
+    held = info.holdings(unfinished, site.reader.browse.attempts([one.id for one in unfinished]), now=now)
     return [
         parts.card("Drivers", _drivers(site, study_id, now)),
         parts.card("At work and waiting", _holdings(site, study_id, held, now)),
@@ -92,7 +93,7 @@ def _holdings(site: Site, study_id: int, held: list[info.Holding], now: float) -
         [
             dcc.Link(f"trial {one.number}", href=site.link(f"/s/{study_id}/trials/{one.number}")),
             parts.pill(state_words(one.state)),
-            visible(one.owner, 80),
+            visible(one.holder, 80),
             one.fence,
             ago(one.since, now),
             _lease(one.lease_left_s),

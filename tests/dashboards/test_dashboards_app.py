@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import socket
 import zipfile
 from typing import Any
 
@@ -90,6 +92,14 @@ def test_a_trial_links_to_those_that_it_was_bred_from(site: Site, store: Store) 
     page, _, _ = router.content(site, f"/s/1/trials/{claim.number}")
     bred = {one.href: one.children for one in components(page) if isinstance(one, dcc.Link)}
     assert {"/s/1/trials/0": "trial 0", "/s/1/trials/1": "trial 1"}.items() <= bred.items()
+
+
+@pytest.mark.parametrize("path", ["/s/1/workers", "/s/1/trials/{}"])
+def test_a_page_names_the_process_that_holds_a_trial(site: Site, store: Store, path: str) -> None:
+    [claim] = store.begin(1)
+    shown = text_of(router.content(site, path.format(claim.number))[0])
+    assert f"{socket.gethostname()}, process {os.getpid()}" in shown
+    assert claim.attempt not in shown and store.tenant.owner.token not in shown
 
 
 def test_an_empty_storage_says_how_to_begin(tmp_path: Any) -> None:
