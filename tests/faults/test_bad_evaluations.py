@@ -71,14 +71,14 @@ def judge(folder: Path, faults: dict[str, FailureClass]) -> None:
 
 def test_every_failure_of_an_evaluation_is_filed_and_the_search_goes_on(tmp_path: Path) -> None:
     faults = FaultyAtFirst(str(tmp_path), tuple(ANYWHERE))
-    search(settings(tmp_path, trials=len(ANYWHERE) + 2, time_limit_s=2.0), evaluator=faults)
+    search(settings(tmp_path, trials=len(ANYWHERE) + 2, time_limit_s=10.0), evaluator=faults)
     judge(tmp_path, ANYWHERE)
 
 
 def test_workers_that_die_and_hang_cost_attempts_and_leave_no_process(tmp_path: Path, own_ray: None) -> None:
     family = tmp_path / "family"
     words = [f"{word} {family}" if word == "hang-with-children" else word for word in IN_PROCESSES]
-    chosen = settings(tmp_path, trials=len(words) + 1, time_limit_s=5.0, executor="ray", workers=2)
+    chosen = settings(tmp_path, trials=len(words) + 1, time_limit_s=10.0, executor="ray", workers=2)
     search(chosen, evaluator=FaultyAtFirst(str(tmp_path), tuple(words)))
     judge(tmp_path, IN_PROCESSES)
     pids = [int(line) for line in family.read_text().split()]
