@@ -75,7 +75,9 @@ def test_a_private_ray_is_quiet_reachable_from_nowhere_else_and_leaves_nothing_b
         assert any("WorkerActor" in command for command in started.values())
         assert listening_addresses([process.pid, *started]) == {"127.0.0.1"}
         for pid in started:
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a helper of Ray's that has ended
+            with contextlib.suppress(
+                FileNotFoundError, ProcessLookupError
+            ):  # a helper of Ray's that has ended
                 assert b"canary-password" not in Path(f"/proc/{pid}/environ").read_bytes()
         go_on(process)
         assert said(process) == {"closed": True}
