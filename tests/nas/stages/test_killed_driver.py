@@ -36,7 +36,7 @@ resolution = 8
 
 [fidelity]
 epochs = 4
-share = 0.3
+share = 0.6
 """
 
 

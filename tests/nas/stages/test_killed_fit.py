@@ -15,8 +15,8 @@ from tests.fakes.scaling import network
 NUM_KILLS = 3
 NUM_TRAININGS = 18
 WORDS = (
-    *("fit", "net.json", "--study", "s", "--data", "digits", "--resolution", "8", "--samples", "300"),
-    *("--epochs", "2", "--budget", str(NUM_TRAININGS), "--largest", "4", "--divisor", "4", "--batch", "3"),
+    *("fit", "net.json", "--study", "s", "--data", "digits", "--resolution", "8", "--samples", "600"),
+    *("--epochs", "2", "--budget", str(NUM_TRAININGS), "--largest", "4", "--divisor", "4", "--batch", "1"),
     *("--region", "0", "--executor", "inline", "--quiet"),
 )
 
