@@ -123,17 +123,15 @@ def _leases(session: Session) -> str:
 
 
 def _artifacts(session: Session) -> str:
-    """Looks at a place that is named even before there is a storage; nothing is made where a search would make it."""
+    """Looks at the place before there is a storage too; nothing is made where a search would make it."""
     from runs.address import artifacts_url, parse
     from runs.artifacts import ArtifactStore
 
     found = session.configuration()
-    named = found.settings.search.artifacts
-    if named is None and not _has_storage(session):
-        return "not looked at: there is no storage to lie beside"
-    artifacts = ArtifactStore(artifacts_url(parse(found.storage), named))
-    if named is not None and "://" not in named and not Path(named).exists():
-        return f"there is none yet at {named}; the first search makes it"
+    place = artifacts_url(parse(found.storage), found.settings.search.artifacts)
+    artifacts = ArtifactStore(place)
+    if "://" not in place and not Path(place).exists():
+        return f"there is none yet at {place}; the first search makes it"
     digest = artifacts.put_bytes(b"nas doctor", kind="test")
     artifacts.get_bytes(digest)
     artifacts.delete(digest)
