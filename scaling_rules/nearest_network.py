@@ -29,7 +29,8 @@ DIMENSIONS: tuple[Dimension, ...] = ("depth", "width", "resolution")
 class CostOf(Protocol):
     """What the baseline costs when scaled and rounded, in any unit: `lambda **m: cost(scale(b0, **m)).macs`.
 
-    It must not fall as a factor rises.
+    It must not fall as a factor rises. (It does at a width of 1 where the baseline's channels are no multiples of the
+    divisor: 1 leaves 12 channels, 0.99 rounds them to 16. Networks below 1 may then be passed over.)
     """
 
     def __call__(self, *, depth: float, width: float, resolution: float) -> float: ...
