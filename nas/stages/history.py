@@ -39,9 +39,11 @@ class History:
         self._trials: dict[int, TrialRecord] = {}  # by number
         self._ended_without_result: dict[str, TrialRecord] = {}  # by the key of the work
         self.curves: dict[int, dict[int, Gain]] = {}  # by trial number and epoch
+        # Before the trials, so that each is known: another driver may begin one and report its epoch between the two.
+        curves = store.curves(study.id, "accuracy")
         self.refresh()
         self.epoch_s = deque((s for trial in self.trials if (s := _epoch_s(trial))), maxlen=_NUM_TIMED)
-        for number, steps in store.curves(study.id, "accuracy").items():
+        for number, steps in curves.items():
             for epoch, accuracy in steps.items():
                 self.note(number, epoch, self.gain(self._trials[number].costs, accuracy))
 

@@ -22,8 +22,8 @@ class CommitCutter:
 
     Args:
         port: of the server on this host.
-        before: share of commits that never reach the server, in [0, 1].
-        after: share of commits whose answer never reaches the client, in [0, 1].
+        before: share of commits that never reach the server, in [0, 1], on average.
+        after: share of commits whose answer never reaches the client, in [0, 1], on average.
         seed: of the draws.
         limit: cuts in all, after which everything passes.
     """
@@ -37,9 +37,11 @@ class CommitCutter:
     num_after: int = 0
     listening_port: int = 0
     _rng: random.Random = field(init=False)
+    _num_until_cut: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
+        self._num_until_cut = self._gap()
 
     async def serve(self, ready: threading.Event, stop: asyncio.Event) -> None:
         """Accepts connections until it is told to stop."""
@@ -68,6 +70,10 @@ class CommitCutter:
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await answers
 
+    def _gap(self) -> int:
+        """Draws how many commits there are up to the next cut, that one included: at most twice the average."""
+        return self._rng.randint(1, round(2 / (self.before + self.after)) - 1)
+
     async def _questions(
         self,
         reader: asyncio.StreamReader,
@@ -79,16 +85,16 @@ class CommitCutter:
         while data := await reader.read(65536):
             is_dirty = is_dirty or b"INSERT" in data or b"UPDATE" in data
             if is_dirty and b"COMMIT" in data and self.num_before + self.num_after < self.limit:
-                drawn = self._rng.random()
-                if drawn < self.before:
-                    self.num_before += 1
-                    dropping.set()
-                    _reset(writer)
-                    return
-                if drawn < self.before + self.after:
-                    self.num_after += 1
-                    dropping.set()  # the server's answer is awaited, and not passed on
+                self._num_until_cut -= 1
                 is_dirty = False
+                if self._num_until_cut == 0:
+                    self._num_until_cut = self._gap()
+                    dropping.set()
+                    if self._rng.random() * (self.before + self.after) < self.before:
+                        self.num_before += 1
+                        _reset(writer)
+                        return
+                    self.num_after += 1  # the server's answer is awaited, and not passed on
             server.write(data)
             await server.drain()
 

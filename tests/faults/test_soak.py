@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from runs import open_store
-from tests.fakes.drivers import Driver, heal, injected
+from tests.fakes.drivers import TIMEOUT_S, Driver, heal, injected
+from tests.fakes.processes import wait_until
 from tests.fakes.proxy import CommitCutter, cutting
 from tests.postgres_server import PostgresServer
 
@@ -95,14 +96,23 @@ def soak(url: str, mixture: Mixture) -> None:
     drivers: list[Driver] = []
     ended: list[Driver] = []
     done: dict[str, int] = {}
-    give_up_at = time.monotonic() + mixture.seconds
+
+    def refill() -> None:
+        while len(drivers) < NUM_DRIVERS:
+            words = rng.choice(mixture.before)
+            options = {"seconds": 0.02, "lease_s": LEASE_S, "timeout_s": 30.0, "artifacts": artifacts}
+            drivers.append(Driver(url, ENDLESS, before=words, **options))
+            done["started"] = done.get("started", 0) + 1
+
+    def are_at_work() -> bool:
+        return all(driver.history.accepted or driver.process.poll() is not None for driver in drivers)
+
     try:
+        refill()
+        wait_until(are_at_work, TIMEOUT_S)  # however long a busy machine takes to start them
+        give_up_at = time.monotonic() + mixture.seconds
         while time.monotonic() < give_up_at:
-            while len(drivers) < NUM_DRIVERS:
-                words = rng.choice(mixture.before)
-                options = {"seconds": 0.02, "lease_s": LEASE_S, "timeout_s": 30.0, "artifacts": artifacts}
-                drivers.append(Driver(url, ENDLESS, before=words, **options))
-                done["started"] = done.get("started", 0) + 1
+            refill()
             time.sleep(rng.uniform(0.5, 4.0))
             name = rng.choice(mixture.faults)(rng, rng.choice(drivers))
             done[name] = done.get(name, 0) + 1
@@ -156,6 +166,6 @@ def test_drivers_on_one_server_under_random_faults(
         return "restarted"
 
     mixture = replace(asked, faults=(kill, pause, restart, Damage(asked.artifacts)))
-    with cutting(CommitCutter(postgres_server.port, before=0.01, after=0.01, seed=mixture.seed)) as proxy:
+    with cutting(CommitCutter(postgres_server.port, before=0.03, after=0.03, seed=mixture.seed)) as proxy:
         soak(postgres_database.replace(f":{postgres_server.port}/", f":{proxy.listening_port}/"), mixture)
         assert proxy.num_before + proxy.num_after > 0
