@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 PACKAGES := nas search_space scaling_rules runs dashboards benchmarks examples tests
 
-.PHONY: venv demo test test-faults quick-test bench lint format clean
+.PHONY: venv demo test test-faults test-long quick-test bench lint format clean
 .DELETE_ON_ERROR:
 
 venv: $(VENV)/.complete
@@ -44,7 +44,12 @@ SOAK ?= 300
 SEED ?= 0
 test-faults: venv
 	@.ci/system-packages
-	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -m faults --long-faults --soak-seconds=$(SOAK) --soak-seed=$(SEED)
+	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -m faults --long --soak-seconds=$(SOAK) --soak-seed=$(SEED)
+
+# The suite and everything that is marked long: more simulations, whole epochs, further faults (some hours).
+test-long: venv $(VENV)/test-libraries
+	@.ci/system-packages
+	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --long
 
 quick-test: venv $(VENV)/test-libraries
 	$(BIN)/python -m pytest -q -m 'not slow and not postgres and not faults and not browser'

@@ -51,6 +51,14 @@ class StageVerbs:
             recall=lambda connection: stages.by_id(connection, run_id),
         )
 
+    def check_idle(self, study_id: int) -> None:
+        """Does nothing unless a driver is at work on a study: for what comes before a run, and changes the study.
+
+        Raises:
+            StudyBusy: one is, and lives as far as is known.
+        """
+        self.database.read(lambda connection: stages.check_idle(connection, study_id))
+
     def renew_run(self, run_id: str) -> bool:
         """Prolongs a run's lease; returns False when it was closed by another driver."""
         return self.database.write(lambda connection: stages.renew_run(connection, run_id, self.lease_s))

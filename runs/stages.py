@@ -42,11 +42,7 @@ def open_run(
                 ended = min(row.now, max(row.started, row.lease_until - tenant.lease_s))
                 connection.execute(_END, {"the_run": row.id, "the_end": ended})
             elif is_exclusive:
-                raise StudyBusy(
-                    "a study must have one driver unless others join it,"
-                    f" got process {row.pid} on {row.host}, at work for {row.age:.0f} s on {row.name};"
-                    f" stop that one with `nas stop {row.asked}`, or join it with `nas resume {row.asked} --join`"
-                )
+                raise _busy(row)
     connection.execute(
         run.insert().values(
             id=str(run_id),
@@ -67,6 +63,21 @@ def open_run(
     opened = by_id(connection, run_id)
     assert opened is not None
     return opened
+
+
+def check_idle(connection: Connection, study_id: int) -> None:
+    """Does nothing unless a driver is at work on a study or its arms. Raises StudyBusy then."""
+    for row in connection.execute(_RUNNING, {"the_study": study_id}).all():
+        if not row.is_over and not is_known_dead(row.owner):
+            raise _busy(row)
+
+
+def _busy(row: Row[Any]) -> StudyBusy:
+    return StudyBusy(
+        "a study must have one driver unless others join it,"
+        f" got process {row.pid} on {row.host}, at work for {row.age:.0f} s on {row.name};"
+        f" stop that one with `nas stop {row.asked}`, or join it with `nas resume {row.asked} --join`"
+    )
 
 
 def by_id(connection: Connection, run_id: uuid.UUID) -> RunRecord | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +19,10 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 
+# One thread a process, in what tests start too: two workers of a pool of threads each would wait for each other's.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def pytest_configure() -> None:
     """Gives Ctrl-C its meaning back where a shell in the background took it away: what we start would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -26,18 +31,18 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What a user may ask of the fault tests."""
-    parser.addoption("--long-faults", action="store_true", help="also run what is marked long_faults")
+    parser.addoption("--long", action="store_true", help="also run what is marked long")
     parser.addoption("--soak-seconds", type=float, default=60.0, help="how long the soak goes on")
     parser.addoption("--soak-seed", type=int, default=0, help="of the soak; a failing one is printed")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves long fault tests out unless they are asked for, begins with the slow files, and marks every test that asks
+    """Leaves long tests out unless they are asked for, begins with the slow files, and marks every test that asks
     for the server, so that `-m "not postgres"` leaves none out.
     """
-    if not config.getoption("--long-faults"):
-        long = [item for item in items if item.get_closest_marker("long_faults")]
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
     # Side by side (`-n 2 --dist loadfile`), the files that take longest must not come last.

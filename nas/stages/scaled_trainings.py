@@ -186,6 +186,7 @@ def open_arm(
     Raises:
         SpaceChanged: the arm is there with another baseline, other images or another recipe.
         DataError: the images cannot be used, or the baseline is for others.
+        StudyBusy: a driver is at work on the study.
     """
     served = settings.data.model_copy(update={"resolution": max(side, settings.data.resolution)})
     macs = float(cost(baseline.architecture).macs)
@@ -198,6 +199,7 @@ def open_arm(
     stored = {**stored_settings(settings, dataset), **baseline.stored(), PLAN: []}
     study = arm_study(store, parent, name, space={}, settings=stored, directions=("maximize",))
     _check_same(study, stored)
+    store.check_idle(parent.id)
     kept = {key: study.settings[key] for key in (NETWORK, PLAN)}
     store.set_study_settings(study.id, {**study.settings, **stored, **kept})
     revive(store, study)

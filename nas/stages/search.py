@@ -181,6 +181,8 @@ def resume(
         if (told := changed_versions(study)) is not None:
             logger.warning("%s", told)
         _budget(settings).check_lowered(store.spent(study.id), _budget(before))
+        if not joins:
+            store.check_idle(study.id)
         store.set_study_settings(study.id, {**study.settings, **stored_settings(settings, dataset)})
         revive(store, study)
         study = store.study(study.id)

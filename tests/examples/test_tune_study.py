@@ -40,7 +40,7 @@ def num_finished(folder: Path) -> int:
 
 
 @pytest.mark.faults
-@pytest.mark.long_faults
+@pytest.mark.long
 def test_a_killed_tuner_loses_nothing_and_a_new_one_repeats_nothing(tmp_path: Path) -> None:
     def wait(program: Program, kill: int) -> None:
         wait_until(lambda: num_finished(tmp_path) > kill or program.poll() is not None, DEADLINE_S)

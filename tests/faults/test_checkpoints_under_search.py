@@ -34,7 +34,7 @@ def swap(path: Path) -> None:
     path.write_bytes(b"".join(encoded(other)))
 
 
-@pytest.mark.parametrize("damage", [cut, flip, swap, pytest.param(empty, marks=pytest.mark.long_faults)])
+@pytest.mark.parametrize("damage", [cut, flip, swap, pytest.param(empty, marks=pytest.mark.long)])
 def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_it_is_used(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:

@@ -39,7 +39,7 @@ class Watching:
         return json.dumps([values.get("navigation.children"), shown])
 
 
-@pytest.mark.parametrize("immediate", [True, pytest.param(False, marks=pytest.mark.long_faults)])
+@pytest.mark.parametrize("immediate", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_an_open_page_says_that_the_storage_is_away_and_recovers_alone(
     postgres_server: PostgresServer, postgres_database: str, immediate: bool
 ) -> None:

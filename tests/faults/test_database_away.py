@@ -30,7 +30,7 @@ def outage(server: PostgresServer, drivers: list[Driver], gate: Path, seconds: f
     server.start()
 
 
-@pytest.mark.parametrize("seconds", [3.0, pytest.param(30.0, marks=pytest.mark.long_faults)])
+@pytest.mark.parametrize("seconds", [3.0, pytest.param(30.0, marks=pytest.mark.long)])
 def test_nobody_dies_of_an_outage_and_nothing_is_run_twice(
     postgres_server: PostgresServer, postgres_database: str, tmp_path: Path, seconds: float
 ) -> None:
@@ -65,7 +65,7 @@ def test_an_outage_beyond_patience_ends_a_driver_with_its_code_and_the_ledger_is
         ({"after": 0.2}, 1),
         ({"before": 0.1, "after": 0.1}, 2),
         *(
-            pytest.param({"before": 0.15, "after": 0.15}, seed, marks=pytest.mark.long_faults)
+            pytest.param({"before": 0.15, "after": 0.15}, seed, marks=pytest.mark.long)
             for seed in range(3, 9)
         ),
     ],

@@ -82,7 +82,7 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk_too(tmp_path: Path) -> None
         ("fdatasync", "error=EIO:when=20"),
         ("pwrite64", "error=EIO:when=40"),
         *(
-            pytest.param("fdatasync", f"error=EIO:when={when}", marks=pytest.mark.long_faults)
+            pytest.param("fdatasync", f"error=EIO:when={when}", marks=pytest.mark.long)
             for when in range(8, 35, 5)  # SQLite passes over an error at the sixth, of a folder
         ),
     ],

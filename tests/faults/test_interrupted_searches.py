@@ -75,9 +75,9 @@ def gone_on(tmp_path: Path, words: str) -> None:
     [
         (signal.SIGINT, 2, 130),
         (signal.SIGTERM, 1, 143),
-        pytest.param(signal.SIGKILL, 1, -signal.SIGKILL, marks=pytest.mark.long_faults),
-        pytest.param(signal.SIGINT, 1, 130, marks=pytest.mark.long_faults),
-        pytest.param(signal.SIGTERM, 2, 143, marks=pytest.mark.long_faults),
+        pytest.param(signal.SIGKILL, 1, -signal.SIGKILL, marks=pytest.mark.long),
+        pytest.param(signal.SIGINT, 1, 130, marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, 2, 143, marks=pytest.mark.long),
     ],
 )
 def test_a_search_that_is_sent_a_signal_goes_on_with_the_command_it_told_from_the_storage_alone(

@@ -36,7 +36,7 @@ def test_a_search_killed_at_any_system_call_loses_nothing(
     kill_at(tmp_path, strace, call, when)
 
 
-@pytest.mark.long_faults
+@pytest.mark.long
 @pytest.mark.parametrize(("call", "when"), LONG_POINTS)
 def test_a_search_killed_at_every_system_call_loses_nothing(
     tmp_path: Path, strace: Path, call: str, when: int

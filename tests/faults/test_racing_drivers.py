@@ -106,7 +106,7 @@ def test_sixty_four_owners_in_eight_processes_empty_two_queues_and_none_starves(
         assert store.check(grace_s=0.0) == []
 
 
-@pytest.mark.long_faults
+@pytest.mark.long
 def test_a_queue_of_ten_thousand_is_taken_in_order(url: str) -> None:
     with open_store(url) as store:
         study = store.create_study("q", directions=["maximize"], seed=0, space={"version": "1"}, settings={})

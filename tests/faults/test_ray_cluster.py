@@ -20,9 +20,7 @@ def searched(tmp_path: Path) -> tuple[str, str]:
     return f"sqlite:///{tmp_path}/nas.db", str(tmp_path / "artifacts")
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long_faults)]
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_a_killed_worker_costs_an_attempt_that_goes_on_from_its_checkpoint(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -43,7 +41,7 @@ def test_a_killed_worker_costs_an_attempt_that_goes_on_from_its_checkpoint(
         assert harmed.metrics["resumed_from"] == 2.0
 
 
-@pytest.mark.parametrize("harm", ["lose_a_node", pytest.param("kill_raylet", marks=pytest.mark.long_faults)])
+@pytest.mark.parametrize("harm", ["lose_a_node", pytest.param("kill_raylet", marks=pytest.mark.long)])
 def test_a_lost_node_costs_attempts_and_the_search_goes_on(tmp_path: Path, harm: str) -> None:
     url, artifacts = searched(tmp_path)
     with driving(url, 10, artifacts=artifacts, cluster=True, harm=harm, seconds=0.5) as driver:

@@ -101,7 +101,7 @@ def test_four_upgrades_at_once_make_one(tmp_path: Path, old: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "when", [4, 9, *(pytest.param(when, marks=pytest.mark.long_faults) for when in range(1, 30, 2))]
+    "when", [4, 9, *(pytest.param(when, marks=pytest.mark.long) for when in range(1, 30, 2))]
 )
 def test_an_upgrade_killed_at_any_write_leaves_the_old_schema_or_the_new_one(
     tmp_path: Path, strace: Path, when: int

@@ -54,7 +54,7 @@ def wait_for(program: Program, holds: Callable[[], bool]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.faults
-@pytest.mark.long_faults
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_a_run_killed_while_it_grows_and_exports_ends_as_the_unbroken_one(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"

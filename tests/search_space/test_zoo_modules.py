@@ -1,8 +1,9 @@
 """Every reference network computes and learns: gradients, epochs on the digits, odd and single images.
 
-What is computed with real numbers is shrunk, as `shrunken.py` says: a network of full depth for its gradients, one of
-about five blocks for its steps: a few of every network, a whole epoch of the quickest of each family. One network of
-each family, at its own width and depth, takes a few steps as well. Shapes of odd images are compared on the meta device
+What is computed with real numbers is shrunk, as `shrunken.py` says: a network of about twelve blocks for its gradients
+(of full depth in the long tests), one of about five blocks for its steps: a few of every network, a whole epoch of the
+quickest of each family (of every network in the long tests). One network of each family, at its own width and depth,
+takes a few steps as well. Shapes of odd images are compared on the meta device
 at full width and size, of networks of about 12 blocks (`test_zoo.py` counts the whole ones). What shrinks to the same
 network is computed once.
 """
@@ -155,6 +156,7 @@ def is_normalised(module: nn.Module) -> bool:
     return any(isinstance(layer, nn.BatchNorm2d) for layer in module.modules())
 
 
+@cache
 def held_out_losses(network: Architecture) -> tuple[float, float]:
     """Returns the loss on the held-out digits before and after a whole epoch of the others, with their statistics."""
     module = build(
@@ -238,6 +240,12 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", reference_names())
 def test_gradients_reach_every_parameter_of_every_network(name: str) -> None:
+    assert without_gradient(shrunken(name, max_blocks=MAX_BLOCKS)) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", reference_names())
+def test_gradients_reach_every_parameter_of_every_network_at_its_own_depth(name: str) -> None:
     assert without_gradient(shrunken(name)) == []
 
 
@@ -258,6 +266,13 @@ def test_steps_lower_the_loss_of_every_network(name: str) -> None:
 def test_a_whole_epoch_lowers_the_loss_on_digits_that_were_not_seen(group: str) -> None:
     before, after = held_out_losses(quickest_of_each_family()[group])
     assert after < (0.99 if group in BEGINNERS else 0.9) * before
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", reference_names())
+def test_a_whole_epoch_of_every_network_lowers_the_loss_on_digits_that_were_not_seen(name: str) -> None:
+    before, after = held_out_losses(for_an_epoch(name))
+    assert after < (0.99 if family(name) in BEGINNERS else 0.9) * before
 
 
 @pytest.mark.slow

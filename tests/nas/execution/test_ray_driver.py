@@ -95,7 +95,7 @@ def test_an_interrupt_of_the_terminal_leaves_the_workers_to_the_driver() -> None
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("waits_for_agents", [False, pytest.param(True, marks=pytest.mark.long_faults)])
+@pytest.mark.parametrize("waits_for_agents", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_when_the_driver_is_killed_its_workers_and_their_children_end(
     tmp_path: Path, waits_for_agents: bool
 ) -> None:
@@ -117,7 +117,7 @@ def test_when_the_driver_is_killed_its_workers_and_their_children_end(
 
 
 @pytest.mark.faults
-@pytest.mark.long_faults
+@pytest.mark.long
 def test_a_lost_node_costs_its_own_task_and_a_new_node_takes_its_place(tmp_path: Path) -> None:
     with driver("lose-node", str(tmp_path)) as process:
         assert process.stdout is not None

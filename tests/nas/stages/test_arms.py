@@ -13,7 +13,7 @@ import pytest
 from nas.cli.operating import call_off
 from nas.evaluation.probe import Candidates
 from nas.interfaces import Measurement, Progress, Task
-from nas.settings import DataSettings, Recipe
+from nas.settings import DataSettings, Recipe, Settings
 from nas.stages import heartbeat
 from nas.stages.arms import Bench, Watch
 from nas.stages.budget import Budget
@@ -61,6 +61,8 @@ def test_a_driver_that_still_probes_has_the_study(tmp_path: Path, monkeypatch: p
             assert call_off(other, "s", told.append), "no further driver is needed"
             with pytest.raises(StudyBusy, match=r"`nas stop s`.*`nas resume s --join`"):
                 other.open_run(study.id, "search", {})
+            with pytest.raises(StudyBusy):
+                other.check_idle(study.id)
             wait_until(lambda: other.runs(study.id)[0].lease_until > run.lease_until)
         raise Enough
 
@@ -92,6 +94,9 @@ def test_a_driver_that_works_on_an_arm_has_the_whole_study(tmp_path: Path) -> No
         store.open_run(arm.id, "search", {})
         with pytest.raises(StudyBusy, match="on s.control"):
             store.open_run(parent.id, "search", {})
+        with pytest.raises(StudyBusy, match="on s.control"):
+            store.check_idle(parent.id)
+        store.check_idle(stranger.id)
         store.open_run(stranger.id, "search", {})
 
 
@@ -113,8 +118,11 @@ def test_two_drivers_share_a_search_and_one_trains_the_finalists(tmp_path: Path)
     first = threading.Thread(target=lambda: reports.append(search(chosen, evaluator=together)))
     first.start()
     wait_until(lambda: (tmp_path / "nas.db").exists() and _is_driven(url))
-    with pytest.raises(StudyBusy):
-        resume("s", storage=url, evaluator=together)
+    with open_store(url) as other:
+        before = other.study("s").settings
+        with pytest.raises(StudyBusy):
+            resume("s", storage=url, evaluator=together, changes=_with_more_trials)
+        assert other.study("s").settings == before, "who is refused changes nothing"
 
     def progress(arm: str, history: History, budget: Budget) -> None:
         if any(trial.state is TrialState.RUNNING for trial in history.trials):
@@ -135,6 +143,10 @@ def test_two_drivers_share_a_search_and_one_trains_the_finalists(tmp_path: Path)
         assert sum(one.state is TrialState.COMPLETE and one.reused_from is None for one in arm) == 8
     notes = [(note["key"], note["epoch"]) for note in together.trainings()]
     assert len(set(notes)) == len(notes), "no epoch is trained twice"
+
+
+def _with_more_trials(settings: Settings) -> Settings:
+    return settings.model_copy(update={"search": settings.search.model_copy(update={"trials": 99})})
 
 
 def _is_driven(url: str) -> bool:
