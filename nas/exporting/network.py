@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -12,6 +13,7 @@ from torch import fx
 
 from nas.evaluation.data import Dataset
 from nas.exporting.errors import ExportDiffers, ExportError
+from nas.exporting.reproducing import training_command
 from nas.exporting.subject import Subject
 from search_space import Architecture
 from search_space.build import build
@@ -84,10 +86,32 @@ def preprocessing_of(architecture: Architecture, dataset: Dataset) -> Preprocess
 
 
 def notes_of(subject: Subject) -> tuple[str, ...]:
-    """Returns the lines of a file's docstring about where its network comes from."""
+    """Returns the lines of a file's docstring about where its network comes from; the card tells the rest."""
     lineage = subject.lineage
     notes = [f"Found by study {lineage['study']}, trial {lineage['trial']}."] if lineage else []
-    return (*notes, *(() if subject.weights else ("Untrained: its weights are drawn from seed 0.",)))
+    if not subject.weights:
+        return (*notes, "Untrained: its weights are drawn from seed 0.")
+    if lineage:
+        notes += [
+            *_trained(lineage),
+            *(f"Trained by: {command}" for command in [training_command(lineage)] if command),
+        ]
+    return tuple(notes)
+
+
+def _trained(lineage: Mapping[str, Any]) -> list[str]:
+    """Returns a line about data and outcome of a training, as far as they are known."""
+    fidelity, data = lineage.get("fidelity") or {}, (lineage.get("settings") or {}).get("data") or {}
+    accuracy = (lineage.get("metrics") or {}).get("accuracy")
+    known = {
+        "data": data.get("name"),
+        "fingerprint": lineage.get("fingerprint"),
+        "epochs": fidelity.get("epochs"),
+        "seed": lineage.get("seed"),
+        "validation accuracy": None if accuracy is None else f"{accuracy:.4f}",
+    }
+    told = ", ".join(f"{name} {value}" for name, value in known.items() if value is not None)
+    return [f"Training: {told}."] if told else []
 
 
 def _for_use(trained: Network) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import json
@@ -73,3 +74,16 @@ def test_a_card_that_is_no_card_of_ours_tells_nothing(first: Path, told: object)
     entry |= {"num_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     (first / MANIFEST).write_text(json.dumps(manifest))
     assert subject_in(first / "digits_8.safetensors").lineage == {}
+
+
+def test_a_python_file_tells_its_training_in_its_docstring(subject: Subject, tmp_path: Path) -> None:
+    lineage = lineage_of(fingerprint=load(DIGITS).fingerprint, runs=["a"], trainings=[], choices={})
+    export(dataclasses.replace(subject, lineage=lineage), Wanted(("python",)), tmp_path / "out")
+    source = (tmp_path / "out" / "digits_8.py").read_text()
+    docstring = ast.get_docstring(ast.parse(source))
+    assert docstring is not None
+    card = _card(tmp_path / "out")
+    assert f"Trained by: {card['command']}" in docstring
+    assert f"fingerprint {card['data']['fingerprint']}" in docstring
+    accuracy = card["accuracy"][0]["value"]
+    assert f"seed {card['origin']['seed']}, validation accuracy {accuracy:.4f}." in docstring
