@@ -17,7 +17,6 @@ from nas.views import (
     View,
     best_views,
     export_views,
-    is_minimized,
     stage_views,
     status_view,
     study_reward,
@@ -89,8 +88,7 @@ class Study:
         """Returns the complete trial with the highest reward.
 
         Args:
-            reward: recomputes every trial's from its stored accuracy and cost; None takes the search's own.
-            Under
+            reward: recomputes every trial's from its stored accuracy and cost; None takes the search's own. Under
                 `pareto` the result is the cheapest of the front.
 
         Raises:
@@ -98,7 +96,7 @@ class Study:
         """
         with self._opened() as (store, record):
             trials, wanted = store.trials(record.id), reward or study_reward(record)
-            found = best_views(trials, wanted, minimized=is_minimized(record))
+            found = best_views(trials, wanted, directions=record.directions)
             if not found:
                 raise NoCandidate(
                     f"a study must have a complete trial to have a best, got none in {self.name!r};"

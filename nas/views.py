@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import le
 from typing import Any
 
 from nas.reward import COSTS, Reward
@@ -104,29 +105,36 @@ def with_cost(columns: Sequence[str], rows: Sequence[View]) -> tuple[str, ...]:
     return (*columns[:place], *extra, *columns[place:])
 
 
-def is_minimized(study: StudyRecord) -> bool:
-    """Returns whether the lowest reward is the best one, as in studies that plain Optuna minimizes."""
-    return study_reward(study) is None and study.directions[0] == "minimize"
+def has_front(reward: Reward | None, directions: Sequence[str]) -> bool:
+    """Returns whether the best of a study are the trials that no other beats, rather than one."""
+    return len(directions) > 1 if reward is None else reward.kind == "pareto"
 
 
 def best_views(
-    trials: Sequence[TrialRecord], reward: Reward | None, *, count: int = 1, minimized: bool = False
+    trials: Sequence[TrialRecord],
+    reward: Reward | None,
+    *,
+    count: int = 1,
+    directions: Sequence[str] = ("maximize",),
 ) -> list[View]:
     """Returns the complete trials with the highest rewards, the best first and each architecture once.
 
     Equal rewards are told apart by the fewer MACs, then by the lower number. Under `pareto` there is no
-    single number: the trials that no other beats in both accuracy and cost, by rising cost.
+    single number: the trials that no other beats in both accuracy and cost, by rising cost. So it is with a study of
+    several objectives that plain Optuna made; its trials are told with all of them, the best in the first one first.
 
     Args:
         trials: of a study.
-        reward: under which they are compared; None takes the stored objective.
+        reward: under which they are compared; None takes the stored objectives.
         count: how many are wanted at most.
-        minimized: the lowest are the best; matters only without a reward, see `is_minimized`.
+        directions: of the stored objectives: "maximize" or "minimize"; they matter only without a reward.
     """
     if reward is not None and reward.kind == "pareto":
         return _front(trials, reward)[:count]
+    if has_front(reward, directions):
+        return _unbeaten(trials, directions)[:count]
     scored = [view for view in trial_views(trials, reward) if view["reward"] is not None]
-    sign = 1 if minimized and reward is None else -1
+    sign = 1 if reward is None and directions[0] == "minimize" else -1
     scored.sort(key=lambda view: (sign * view["reward"], view["macs"] or 0, view["number"]))
     firsts: dict[object, View] = {}
     for view in scored:
@@ -157,7 +165,9 @@ def status_view(
     """
     counts = Counter(_WORDS[trial.state] for trial in trials)
     counts["reused"] = spent.num_reused
-    best = best_views(trials, study_reward(study), minimized=is_minimized(study))
+    reward = study_reward(study)
+    is_one = reward is not None or not has_front(reward, study.directions)
+    best = best_views(trials, reward, directions=study.directions) if is_one else []
     return {
         "study": study.name,
         "state": study.state,
@@ -311,6 +321,23 @@ def _front(trials: Sequence[TrialRecord], reward: Reward) -> list[View]:
         if not front or view["accuracy"] > front[-1]["accuracy"]:
             front.append(view)
     return front
+
+
+def _unbeaten(trials: Sequence[TrialRecord], directions: Sequence[str]) -> list[View]:
+    """Returns the complete trials that no other dominates in the stored objectives, the best in the first one first."""
+    signs = [-1.0 if direction == "maximize" else 1.0 for direction in directions]
+    found = []
+    for trial, view in zip(trials, trial_views(trials, None), strict=True):
+        if trial.state is TrialState.COMPLETE and trial.objectives:
+            told = view | {"objectives": list(trial.objectives)}
+            found.append(([sign * one for sign, one in zip(signs, trial.objectives, strict=True)], told))
+    kept: list[tuple[list[float], View]] = []
+    for row, told in sorted(
+        found, key=lambda one: (one[0], one[1]["number"])
+    ):  # who beats one comes before it
+        if not any(all(map(le, other, row)) and other != row for other, _ in kept):
+            kept.append((row, told))
+    return [told for _, told in kept]
 
 
 def _reward(trial: TrialRecord, reward: Reward | None) -> float | None:

@@ -84,14 +84,15 @@ def best(
     top: Annotated[int, typer.Option("--top", parser=whole, metavar="N", help="How many.")] = 1,
 ) -> None:
     """Show the best trials; with --reward, --target or --cost under another reward than the search's own."""
-    from nas.views import best_views, is_minimized, with_cost
+    from nas.views import best_views, has_front, with_cost
 
     with session.store() as store:
         record = session.study(store, study)
         reward = _reward(session, record)
-        count = 1_000_000 if reward is not None and reward.kind == "pareto" and top == 1 else top
+        has_one = not has_front(reward, record.directions)
+        count = top if has_one or top > 1 else 1_000_000
         trials = store.trials(record.id)
-    rows = best_views(trials, reward, count=count, minimized=is_minimized(record))
+    rows = best_views(trials, reward, count=count, directions=record.directions)
     if not rows and any(trial.state == "complete" for trial in trials):
         raise CommandError(
             f"a complete trial must have an accuracy and the reward's cost, got none in {record.name!r};"
@@ -106,6 +107,9 @@ def best(
         )
     equation = f" under {reward.equation}" if reward else ""
     session.printer.message(f"best of {record.name}{equation}")
+    if "objectives" in rows[0]:
+        session.rows(rows, columns=("number", "objectives", "seconds"))
+        return
     session.rows(rows, columns=with_cost(_BEST_COLUMNS, rows))
 
 

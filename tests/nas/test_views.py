@@ -13,7 +13,6 @@ from nas.views import (
     best_views,
     detail_view,
     is_arm,
-    is_minimized,
     stage_view,
     status_view,
     study_reward,
@@ -115,7 +114,22 @@ def test_the_best_of_a_minimized_study_is_the_lowest(store: Store) -> None:
     ]
     store.finish(ends)
     view = status_view(plain, store.trials(plain.id), store.spent(plain.id), [], now=0.0)
-    assert view["best"]["trial"] == 1 and is_minimized(plain)
+    assert view["best"]["trial"] == 1
+
+
+def test_several_objectives_of_plain_optuna_have_a_front_and_no_winner(store: Store) -> None:
+    plain = store.create_study("two", directions=["minimize", "maximize"], seed=0, space={}, settings={})
+    assert best_views([], None, directions=plain.directions) == []
+    pairs = ((2.0, 5.0), (1.0, 4.0), (3.0, 4.5), (1.0, 3.0))
+    ends = [
+        Outcome(claim, TrialState.COMPLETE, objectives=pair)
+        for claim, pair in zip(store.begin(plain.id, len(pairs)), pairs, strict=True)
+    ]
+    store.finish(ends)
+    trials = store.trials(plain.id)
+    front = best_views(trials, None, count=10, directions=plain.directions)
+    assert [(view["number"], view["objectives"]) for view in front] == [(1, [1.0, 4.0]), (0, [2.0, 5.0])]
+    assert status_view(plain, trials, store.spent(plain.id), [], now=0.0)["best"] is None
 
 
 def test_a_study_of_plain_optuna_is_shown_by_its_objective(store: Store) -> None:
