@@ -13,11 +13,12 @@ import safetensors.torch
 
 from nas.exporting.errors import ExportError, NothingToExport
 from nas.exporting.network import Network
-from search_space import cost
+from search_space import Architecture, cost
 from search_space.export import python_source
 from search_space.export.drawing import dot, graphml
 from search_space.export.preprocessing import preprocessing_json
 from search_space.export.program import program_bytes
+from search_space.export.timm_definition import timm_definition
 from search_space.export.timm_folder import timm_files
 
 Files = dict[str, bytes]  # by path inside the folder
@@ -49,12 +50,21 @@ class Runnable:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One word of `--to`."""
+    """One word of `--to`.
+
+    Args:
+        files: writes a network.
+        runnables: what of a network of this name gives scores.
+        packages: that are needed.
+        needs_weights: whether an untrained network cannot be written.
+        require: raises where an architecture cannot be said in this format.
+    """
 
     files: Callable[[Network], Files]
     runnables: Callable[[str], tuple[Runnable, ...]] = lambda name: ()
     packages: tuple[str, ...] = ()
     needs_weights: bool = False
+    require: Callable[[Architecture], object] = lambda architecture: None
 
 
 def chosen(names: Sequence[str], *, trained: bool, name: str) -> dict[str, Format]:
@@ -196,6 +206,7 @@ FORMATS: dict[str, Format] = {
     "timm": Format(
         _timm,
         lambda name: (Runnable(timm_path(name), "with_timm", code=timm_path(name), weights=_TIMM_WEIGHTS),),
+        require=timm_definition,
     ),
     "graphml": Format(_graphml),
     "dot": Format(_dot),

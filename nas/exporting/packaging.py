@@ -142,7 +142,11 @@ def usual_formats(subject: Subject) -> tuple[str, ...]:
 
 
 def _require_possible(subject: Subject, wanted: Wanted) -> dict[str, Format]:
-    return chosen(wanted.formats, trained=subject.weights is not None, name=subject.name)
+    """Returns the formats by their words; raises before anything is written where one of them cannot be."""
+    found = chosen(wanted.formats, trained=subject.weights is not None, name=subject.name)
+    for each in found.values():
+        each.require(subject.architecture)
+    return found
 
 
 def data_of(subject: Subject, watch: Watch) -> Dataset | None:

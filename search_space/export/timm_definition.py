@@ -267,4 +267,4 @@ def _number(value: float) -> str:
 
 
 def _refuse(rule: str, got: str) -> NoReturn:
-    raise TimmError(f"a network in timm's format must {rule}, got {got}; export another format, such as onnx")
+    raise TimmError(f"a network in timm's format must {rule}, got {got}; leave timm out, or export onnx")

@@ -18,9 +18,11 @@ from nas.exporting.folder import MANIFEST, read_manifest
 from nas.exporting.packaging import Wanted, export, usual_formats
 from nas.exporting.reference import REFERENCE
 from nas.exporting.subject import Subject
-from nas.exporting.subjects import subject_in
+from nas.exporting.subjects import subject_in, subject_of
 from nas.exporting.verifying import verify
+from search_space import reference
 from search_space.export.onnx_file import onnx_bytes
+from search_space.export.timm_definition import TimmError
 from tests.nas.exporting.conftest import NETWORK, Exported
 from tests.search_space.export.networks import lively
 
@@ -215,6 +217,14 @@ def test_the_manifest_is_json_that_every_parser_reads(exported: Exported) -> Non
 def test_the_accuracy_that_may_be_lost_is_a_share(share: float) -> None:
     with pytest.raises(ExportError, match=r"must be in \[0, 1\]"):
         Wanted(("onnx",), max_drop=share)
+
+
+def test_what_a_format_cannot_say_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    told: list[str] = []
+    network = subject_of("other", reference("resnet18"))
+    with pytest.raises(TimmError, match="leave timm out"):
+        export(network, Wanted(("json", "timm")), tmp_path / "out", watch=told.append)
+    assert told == [] and list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_run_here_says_so(exported: Exported) -> None:
