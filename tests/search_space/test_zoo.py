@@ -23,6 +23,7 @@ from search_space import (
 )
 from search_space.build import build
 from search_space.zoo.shufflenet import CHANNELS, shufflenet
+from tests.search_space.kinds import reference_parameters
 
 ROWS = json.loads((Path(__file__).parent / "data" / "measured.json").read_text(encoding="utf-8"))
 MEASURED = {
@@ -63,7 +64,7 @@ def test_counting_the_module_gives_the_same(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", reference_names())
+@pytest.mark.parametrize("name", reference_parameters())
 def test_counting_every_module_gives_the_same(name: str) -> None:
     _count_module(reference(name))
 

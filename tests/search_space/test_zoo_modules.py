@@ -3,9 +3,9 @@
 What is computed with real numbers is shrunk, as `shrunken.py` says: a network of about twelve blocks for its gradients
 (of full depth in the long tests), one of about five blocks for its steps: a few of every network, a whole epoch of the
 quickest of each family (of every network in the long tests). One network of each family, at its own width and depth,
-takes a few steps as well. Shapes of odd images are compared on the meta device
-at full width and size, of networks of about 12 blocks (`test_zoo.py` counts the whole ones). What shrinks to the same
-network is computed once.
+takes a few steps as well. Shapes of odd images are compared on the meta device at full width and size, of networks of
+about 12 blocks (`test_zoo.py` counts the whole ones). What shrinks to the same network is computed once. Where a
+test is of every network, those that differ from a smaller one only in widths, depths and resolutions are long tests.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from search_space import Architecture, cost, family, lower, reference, reference_names
 from search_space.build import build
 from search_space.zoo import FAMILIES
+from tests.search_space.kinds import reference_parameters
 from tests.search_space.shrunken import first_stages, for_an_epoch, less_deep, shrunken, small_images
 
 QUICK = ("googlenet_v1_original_aux", "mobilenet_v3_small_1_0", "shufflenet_v2_x0_5", "condensenet74_c8g8")
@@ -238,7 +239,7 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", reference_names())
+@pytest.mark.parametrize("name", reference_parameters())
 def test_gradients_reach_every_parameter_of_every_network(name: str) -> None:
     assert without_gradient(shrunken(name, max_blocks=MAX_BLOCKS)) == []
 
@@ -255,7 +256,7 @@ def test_a_part_of_an_epoch_lowers_the_loss(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", reference_names())
+@pytest.mark.parametrize("name", reference_parameters())
 def test_steps_lower_the_loss_of_every_network(name: str) -> None:
     before, *_, after = losses_of_steps(for_an_epoch(name), LEARNING_RATE_WITHOUT_NORM)
     assert after < before - 0.01
@@ -293,6 +294,6 @@ def test_odd_images_that_are_not_square_give_the_computed_shapes(name: str) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", reference_names())
+@pytest.mark.parametrize("name", reference_parameters())
 def test_odd_images_that_are_not_square_give_the_computed_shapes_in_every_network(name: str) -> None:
     _check_odd_input(less_deep(reference(name), MAX_BLOCKS).at(resolution=224, num_classes=1000))
