@@ -7,11 +7,14 @@ never ends a running search.
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -108,14 +111,21 @@ class Printer:
     def _render(self, item: Table | Text) -> None:
         from rich.console import Console
 
-        console = Console(
-            file=sys.stdout, no_color=self.colour is False or None, highlight=False, markup=False
-        )
-        if not console.is_terminal:
-            console.width = 200  # a pipe has no width; lines are not broken for it
-        with console.capture() as capture:
-            console.print(item)
-        _write(sys.stdout, "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
+        no_color = self.colour is False or None
+        console = Console(file=sys.stdout, no_color=no_color, highlight=False, markup=False)
+        text = io.StringIO()
+        Console(
+            file=text,
+            no_color=no_color,
+            highlight=False,
+            markup=False,
+            force_terminal=console.is_terminal,
+            color_system=console.color_system,  # type: ignore[arg-type]  # rich returns one of its own words
+            width=console.width
+            if console.is_terminal
+            else 200,  # a pipe has no width; lines are not broken for it
+        ).print(item)
+        _write(sys.stdout, "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
 
 
 def shown(value: object) -> str:
@@ -147,17 +157,31 @@ def _lines(text: str) -> str:
     return "".join(visible(line) + "\n" for line in text.split("\n"))
 
 
-def _write(stream: TextIO, text: str) -> None:
-    """Writes and flushes; from the moment a reader has gone away, everything goes to the null device."""
+@contextmanager
+def until_nobody_reads(stream: TextIO) -> Iterator[None]:
+    """Lets what is written to a pipe or terminal that is gone end in nothing, from then on; other errors are raised."""
     try:
-        stream.write(
-            text.encode(stream.encoding or "utf-8", "backslashreplace").decode(stream.encoding or "utf-8")
-        )
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        write_nowhere([stream.fileno()])
+
+
+def write_nowhere(descriptors: Iterable[int]) -> None:
+    """Turns descriptors into the null device."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in descriptors:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Writes and flushes, as long as somebody reads."""
+    with until_nobody_reads(stream):
+        encoding = stream.encoding or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
-    except BrokenPipeError:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
 
 
 def _finite(value: object) -> object:

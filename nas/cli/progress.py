@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nas.cli.printing import Printer, shown
+from nas.cli.printing import Printer, shown, until_nobody_reads
 from runs.text import visible
 
 if TYPE_CHECKING:
@@ -42,12 +42,14 @@ class Progress:
         console = Console(stderr=True, highlight=False, markup=False)
         if console.is_terminal and not self.printer.quiet:
             self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
-            self._live.start()
+            with until_nobody_reads(sys.__stderr__ or sys.stderr):
+                self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
-            self._live.stop()
+            with until_nobody_reads(sys.__stderr__ or sys.stderr):
+                self._live.stop()
 
     def plan(self, text: str) -> None:
         """Shows what is going to be done, before anything is spent."""
@@ -59,7 +61,8 @@ class Progress:
 
         line = self._line(arm, history, budget)
         if self._live is not None:
-            self._live.update(Text(visible(line)), refresh=True)
+            with until_nobody_reads(sys.__stderr__ or sys.stderr):
+                self._live.update(Text(visible(line)), refresh=True)
         elif self.clock() - self._last >= INTERVAL_S:
             self._last = self.clock()
             self.printer.message(line)

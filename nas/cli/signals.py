@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
 from nas.cli.exits import CommandError, Exit
-from nas.cli.printing import Printer
+from nas.cli.printing import Printer, write_nowhere
 
 _CODES = {
     signal.SIGINT: Exit.INTERRUPTED,
@@ -58,7 +58,7 @@ def interruptible(printer: Printer, resume: str, *, is_kept: bool = True) -> Ite
             os._exit(code)
         interruption.exit_code = code
         if number == signal.SIGHUP:
-            _write_nowhere(terminals)
+            write_nowhere(terminals)  # to write to a terminal that is gone is an error
         if interruption.is_kept:
             printer.message(
                 f"stopping after the current epochs; once more ends at once. Go on with: {resume}"
@@ -79,11 +79,3 @@ def interruptible(printer: Printer, resume: str, *, is_kept: bool = True) -> Ite
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-def _write_nowhere(descriptors: Iterable[int]) -> None:
-    """Lets what is still written end in nothing: to write to a terminal that is gone is an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in descriptors:
-        os.dup2(nowhere, descriptor)
-    os.close(nowhere)

@@ -102,7 +102,10 @@ def test_a_search_that_is_sent_a_signal_goes_on_with_the_command_it_told_from_th
     gone_on(tmp_path, told[1] if told else f"resume s --storage {url}")
 
 
-def test_a_search_whose_terminal_is_closed_drains_and_is_resumed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("hears_it", "code"), [(True, 143), (False, 0)])
+def test_a_search_whose_terminal_is_closed_drains_and_is_resumed_or_goes_on_where_it_was_disowned(
+    tmp_path: Path, hears_it: bool, code: int
+) -> None:
     ours, its = pty.openpty()
     url = f"sqlite:///{tmp_path / 'nas.db'}"
     command = [sys.executable, "-m", "nas", "search", *QUESTION, "--executor", "inline", "--storage", url]
@@ -110,6 +113,7 @@ def test_a_search_whose_terminal_is_closed_drains_and_is_resumed(tmp_path: Path)
 
     def take_terminal() -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL if hears_it else signal.SIG_IGN)
 
     search = subprocess.Popen(
         command,
@@ -135,7 +139,7 @@ def test_a_search_whose_terminal_is_closed_drains_and_is_resumed(tmp_path: Path)
     wait_until(has_begun, DEADLINE_S)
     assert search.poll() is None, said.decode()
     os.close(ours)  # the kernel sends SIGHUP, and every write from now on is EIO
-    assert search.wait(DEADLINE_S) == 143
+    assert search.wait(DEADLINE_S) == code
     with open_store(url) as store:
         assert list(store.check()) == []
         counts = store.spent(store.study("s").id).counts
