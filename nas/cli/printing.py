@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
+LONG = 40  # characters of a cell; longer ones are broken where a table is too wide
+
+
 def log_line(level: str, message: str, *, logger: str = "nas", error: str | None = None) -> str:
     """Returns one log line as JSON: UTC time, level, logger, message, and a traceback where there is one.
 
@@ -77,22 +80,30 @@ class Printer:
         _write(sys.stderr, _lines("error: " + sentence.replace("\n", "\n       ")))
 
     def table(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], title: str = "") -> None:
-        """Writes rows as a table to stdout; numbers stand to the right, digests are cut to 12 digits."""
+        """Writes rows as a table to stdout; numbers stand to the right, digests are cut to 12 digits.
+
+        Nothing else is cut: where the terminal is too narrow, long words are broken, then lines run over.
+        """
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, title=visible(title) or None, title_justify="left", pad_edge=False)
-        for name in columns:
+        cells = [
+            [visible(shown(row.get(name))[: 12 if name == "digest" else None]) for name in columns]
+            for row in rows
+        ]
+        for index, name in enumerate(columns):
             numeric = any(isinstance(row.get(name), int | float) for row in rows)
+            is_short = all(len(texts[index]) <= LONG for texts in cells)
             table.add_column(
                 visible(name.replace("_", " ")),
                 justify="right" if numeric else "left",
-                no_wrap=name == "digest",
+                no_wrap=is_short,
+                overflow="fold",
             )
-        for row in rows:
-            cells = (shown(row.get(name))[: 12 if name == "digest" else None] for name in columns)
-            table.add_row(*(Text(visible(cell)) for cell in cells))
+        for texts in cells:
+            table.add_row(*map(Text, texts))
         self._render(table)
 
     def facts(self, values: Mapping[str, Any], *, title: str = "") -> None:
@@ -101,6 +112,8 @@ class Printer:
         from rich.text import Text
 
         grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
         for name, value in values.items():
             label = Text(visible(name.replace("_", " ")), style="bold")
             grid.add_row(label, Text(_lines(shown(value)).rstrip("\n")))
@@ -113,6 +126,10 @@ class Printer:
 
         no_color = self.colour is False or None
         console = Console(file=sys.stdout, no_color=no_color, highlight=False, markup=False)
+        # A pipe has no width; and what would be cut runs over: a terminal goes on in the next line.
+        width = console.width if console.is_terminal else 200
+        needed = console.measure(item, options=console.options.update(width=1_000_000)).minimum
+        needed += 3 * len(getattr(item, "columns", ()))  # rich leaves out what stands between columns
         text = io.StringIO()
         Console(
             file=text,
@@ -121,9 +138,7 @@ class Printer:
             markup=False,
             force_terminal=console.is_terminal,
             color_system=console.color_system,  # type: ignore[arg-type]  # rich returns one of its own words
-            width=console.width
-            if console.is_terminal
-            else 200,  # a pipe has no width; lines are not broken for it
+            width=max(width, needed),
         ).print(item)
         _write(sys.stdout, "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
 

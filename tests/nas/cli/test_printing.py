@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -83,3 +84,20 @@ def test_quiet_keeps_errors(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_error_has_a_code_and_a_hint(error: Exception, code: Exit, hint: str) -> None:
     told = report(error)
     assert (told.exit_code, told.hint) == (code, hint)
+
+
+@pytest.mark.parametrize("columns", [20, 80, 200])
+def test_a_narrow_terminal_cuts_no_name_and_no_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    names = ("network_of_a_long_name", "params", "macs", "activations", "why")
+    rows = [dict(zip(names, ("a" * 40, 1_234_567, 89_123_456, 5_000_000, "so " * 30), strict=True))]
+    Printer(colour=False).table(rows, columns=names)
+    Printer(colour=False).facts({"digest": "d" * 64})
+    out = capsys.readouterr().out
+    for whole in ("a" * 40, "1,234,567", "89,123,456", "5,000,000"):
+        assert whole in out
+    assert out.count("d") >= 64 and out.count("so") == 30 and "…" not in out
