@@ -1,6 +1,7 @@
 # What a person types: make venv | demo | test | bench | lint. Everything stands on `make venv`.
 #
 #   PYTHON=python3.12        another interpreter (3.11 or newer)
+#   WORKERS=8                processes of `make test`, on a larger machine
 #   TORCH_INDEX=URL          where to take torch from (an index with only the small CPU build, say)
 
 PYTHON ?= python3
@@ -34,10 +35,13 @@ $(VENV)/test-libraries: $(VENV)/.complete
 	@rm -rf $@
 	@$(PIP) --no-deps --target $@ $$(grep -E '^(torchvision|timm)==' constraints.txt)
 
+# Three processes for two cores: a third of their time, tests wait for processes, leases and servers.
+WORKERS ?= 3
+
 # The whole suite: PostgreSQL and Chromium come from Debian's packages where they are missing, and nothing may be skipped.
 test: venv $(VENV)/test-libraries
 	@.ci/system-packages
-	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # All fault tests, the long ones too (about an hour); SOAK=SECONDS and SEED=N are for the random mixture of faults.
 SOAK ?= 300
@@ -49,7 +53,7 @@ test-faults: venv
 # The suite and everything that is marked long: more simulations, whole epochs, further faults (some hours).
 test-long: venv $(VENV)/test-libraries
 	@.ci/system-packages
-	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --long
+	NAS_REQUIRE_ALL=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --long
 
 quick-test: venv $(VENV)/test-libraries
 	$(BIN)/python -m pytest -q -m 'not slow and not postgres and not faults and not browser'

@@ -32,7 +32,7 @@ num_samples = 200
 [fidelity]
 epochs = 1
 [fit]
-budget = 24
+budget = 16
 largest = 3.0
 [grow]
 phi = [0, 1]
@@ -115,5 +115,5 @@ def test_the_whole_job_through_rays_client_on_nodes_without_code_or_data(tmp_pat
         states = {study.name: [trial.state for trial in store.trials(study.id)] for study in store.studies()}
     assert set(states) >= {"c", "c.fit", "c.grow"}
     assert states["c.grow"] == [TrialState.COMPLETE] * 2
-    assert states["c.fit"] == [TrialState.COMPLETE] * 24
+    assert states["c.fit"] == [TrialState.COMPLETE] * 16
     assert (tmp_path / "export" / "c_grow_1" / "c_grow_1.safetensors").exists()

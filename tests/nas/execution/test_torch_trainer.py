@@ -58,6 +58,10 @@ def others(executor: Executor) -> list[int]:
 
 
 class TestRayTrainExecutor(ExecutorContract):
+    @pytest.mark.long  # processes start anew for half a minute, as after a stall
+    def test_a_task_over_its_time_limit_times_out_and_the_next_one_is_fine(self, executor: Executor) -> None:
+        super().test_a_task_over_its_time_limit_times_out_and_the_next_one_is_fine(executor)
+
     def test_the_processes_of_a_task_are_as_many_as_were_asked_for(self, executor: Executor) -> None:
         assert len(others(executor)) == TOGETHER.num_processes
 

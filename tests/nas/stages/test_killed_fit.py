@@ -12,7 +12,7 @@ from runs import TrialRecord, TrialState, open_store
 from tests.fakes.kills import Program, kill_again_and_again, launch_nas
 from tests.fakes.scaling import network
 
-NUM_KILLS = 3
+NUM_KILLS = 2
 NUM_TRAININGS = 18
 WORDS = (
     *("fit", "net.json", "--study", "s", "--data", "digits", "--resolution", "8", "--samples", "600"),
