@@ -17,6 +17,16 @@ TITLES = {
     "latency_ms": "Latency (ms)",
     "activations": "Activations",
 }
+_SHORT = {"macs": "MACs", "peak_memory_bytes": "bytes of memory", "latency_ms": "ms"}
+
+
+def short_cost(name: str) -> str:
+    """Returns a cost's name as it stands behind a number.
+
+    >>> short_cost("macs"), short_cost("params")
+    ('MACs', 'params')
+    """
+    return _SHORT.get(name, name.replace("_", " "))
 
 
 def quantity(value: float | None, unit: str = "") -> str:

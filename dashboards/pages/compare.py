@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 from dashboards.drawing import components as parts
 from dashboards.drawing.components import Node
 from dashboards.info.networks import Pair, StageRow, comparison, cost_rows, parsed
-from dashboards.info.words import compact
+from dashboards.info.words import compact, short_cost
 from dashboards.pages.drawn import picture
 from dashboards.site import Site
 from search_space import Architecture, reference, reference_names
@@ -54,7 +54,7 @@ def found(site: Site, text: str) -> tuple[Architecture, str] | None:
 
 def _costs(left: Architecture, right: Architecture, first: str, second: str) -> Component:
     rows: list[list[Node]] = [
-        [name.replace("_", " "), f"{one:,}", f"{two:,}", f"×{ratio:.3g}"]
+        [short_cost(name), f"{one:,}", f"{two:,}", f"×{ratio:.3g}"]
         for name, one, two, ratio in cost_rows(left, right)
     ]
     return parts.table(
@@ -103,7 +103,7 @@ def _drawing(site: Site, key: str) -> Component:
         key[:24],
         html.Div(
             html.Img(src=picture(site, key, "1"), alt=f"Drawing of {key[:24]}"),
-            className="drawing",
+            className="drawing whole",  # side by side: as small as its half of the page
             tabIndex=0,
             role="region",
             **parts.aria(label=f"Drawing of {key[:24]}"),

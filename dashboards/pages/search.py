@@ -17,7 +17,7 @@ from dashboards.drawing.components import Node, chart, choice, empty, facts, tab
 from dashboards.info.front import MAX_POINTS, Scatter, has_front, marks, scatter, unbeaten
 from dashboards.info.rewards import KINDS, Weighing, rewards, weighing, winners
 from dashboards.info.table import Table
-from dashboards.info.words import TITLES, compact, quantity, share
+from dashboards.info.words import TITLES, compact, quantity, share, short_cost
 from dashboards.pages import search_panels as panels
 from dashboards.site import Site
 from runs.browsing import Head
@@ -293,7 +293,7 @@ def _controls(own: Weighing | None) -> list[Node]:
         ),
         html.Div(
             [
-                html.Span(f"Target, in {how.cost}", className="control-label"),
+                html.Span(f"Target, in {short_cost(how.cost)}", className="control-label"),
                 dcc.Slider(
                     id="reward-target",
                     min=-1.0,
@@ -335,7 +335,7 @@ def _winners(site: Site, view: View) -> Component:
                 compact(cost),
             ]
         )
-    header = ("Rank", "Winner", "Reward", "Accuracy", view.cost)
+    header = ("Rank", "Winner", "Reward", "Accuracy", short_cost(view.cost))
     return html.Div(
         [
             table(header, rows, caption="Best trials under this reward", numeric=(2, 3, 4)),
@@ -346,7 +346,7 @@ def _winners(site: Site, view: View) -> Component:
 
 def _front_rows(site: Site, view: View, found: Sequence[int]) -> Component:
     first, second = ("accuracy", view.how.cost) if view.how else ("objective", "second")
-    names = ("Accuracy", view.how.cost) if view.how else ("First objective", "Second objective")
+    names = ("Accuracy", short_cost(view.how.cost)) if view.how else ("First objective", "Second objective")
     rows: list[list[Any]] = [
         [
             _trial_link(site, view, number),

@@ -22,7 +22,7 @@ from dashboards.info.importances import MAX_TRIALS, Importance, importances
 from dashboards.info.progress import climb, spending, throughput, uses
 from dashboards.info.rewards import rewards, scorable, weighing, winners
 from dashboards.info.table import Table
-from dashboards.info.words import ago, duration, quantity, share
+from dashboards.info.words import ago, duration, quantity, share, short_cost
 from dashboards.reader import Reader, Reading
 from dashboards.site import Site
 from runs import TrialState
@@ -70,7 +70,7 @@ def _best_tile(site: Site, head: Head, table: Table, found: list[int]) -> Compon
     return figure_tile(
         share(value),
         name,
-        [link, f" · accuracy {share(float(table['accuracy'][number]))} · {cost} {how.cost}"],
+        [link, f" · accuracy {share(float(table['accuracy'][number]))} · {cost} {short_cost(how.cost)}"],
     )
 
 

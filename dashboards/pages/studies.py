@@ -15,7 +15,7 @@ from dashboards.drawing.components import Node, aria, bar, data, empty, pill
 from dashboards.info.front import has_front, unbeaten
 from dashboards.info.progress import STAGES, stages, uses
 from dashboards.info.rewards import rewards, weighing, winners
-from dashboards.info.words import ago, compact, share
+from dashboards.info.words import ago, compact, share, short_cost
 from dashboards.reader import Reading
 from dashboards.site import Site
 from runs.browsing import Head
@@ -181,4 +181,4 @@ def best_text(reading: Reading, head: Head) -> str:
         return f"{table['objective'][best]:.5g} (trial {best})"
     value = f"reward {share(float(rewards(table, how)[best]))}, "
     accuracy, cost = float(table["accuracy"][best]), float(table[how.cost][best])
-    return f"{value}accuracy {share(accuracy)}, {compact(cost)} {how.cost}"
+    return f"{value}accuracy {share(accuracy)}, {compact(cost)} {short_cost(how.cost)}"
