@@ -35,8 +35,7 @@ $(VENV)/test-libraries: $(VENV)/.complete
 	@rm -rf $@
 	@$(PIP) --no-deps --target $@ $$(grep -E '^(torchvision|timm)==' constraints.txt)
 
-# Three processes for two cores: a third of their time, tests wait for processes, leases and servers.
-WORKERS ?= 3
+WORKERS ?= 2
 
 # The whole suite: PostgreSQL and Chromium come from Debian's packages where they are missing, and nothing may be skipped.
 test: venv $(VENV)/test-libraries

@@ -97,7 +97,7 @@ def test_the_whole_job_through_rays_client_on_nodes_without_code_or_data(tmp_pat
             check=False,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=800,
         )
         assert done.returncode == 0, done.stderr
         for way in address.values():
