@@ -332,9 +332,8 @@ def _unbeaten(trials: Sequence[TrialRecord], directions: Sequence[str]) -> list[
             told = view | {"objectives": list(trial.objectives)}
             found.append(([sign * one for sign, one in zip(signs, trial.objectives, strict=True)], told))
     kept: list[tuple[list[float], View]] = []
-    for row, told in sorted(
-        found, key=lambda one: (one[0], one[1]["number"])
-    ):  # who beats one comes before it
+    found.sort(key=lambda one: (one[0], one[1]["number"]))  # who beats one comes before it
+    for row, told in found:
         if not any(all(map(le, other, row)) and other != row for other, _ in kept):
             kept.append((row, told))
     return [told for _, told in kept]

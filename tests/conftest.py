@@ -30,7 +30,7 @@ def pytest_configure() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What a user may ask of the fault tests."""
+    """What a user may ask of the long and the fault tests."""
     parser.addoption("--long", action="store_true", help="also run what is marked long")
     parser.addoption("--soak-seconds", type=float, default=60.0, help="how long the soak goes on")
     parser.addoption("--soak-seed", type=int, default=0, help="of the soak; a failing one is printed")

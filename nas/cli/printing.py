@@ -137,7 +137,6 @@ class Printer:
             highlight=False,
             markup=False,
             force_terminal=console.is_terminal,
-            color_system=console.color_system,  # type: ignore[arg-type]  # rich returns one of its own words
             width=max(width, needed),
         ).print(item)
         _write(sys.stdout, "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n")
