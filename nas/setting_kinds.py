@@ -27,6 +27,11 @@ def _number(value: object) -> object:
         return value
 
 
+def _whole(value: object) -> object:
+    """Returns a whole number that was written as text; other text stays as it is, to be refused."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 def _paired(value: object) -> object:
     """Returns `name=value,name=value` as a table; what is no text stays as it is."""
     if not isinstance(value, str):
@@ -46,6 +51,9 @@ Quantity = Annotated[
 Quantities = Annotated[tuple[Quantity, ...], BeforeValidator(_listed)]
 Phis = Annotated[
     tuple[Annotated[float, BeforeValidator(_number), Field(ge=-20.0, le=20.0)], ...], BeforeValidator(_listed)
+]
+Epochs = Annotated[
+    tuple[Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10_000)], ...], BeforeValidator(_listed)
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Word = Annotated[str, Field(min_length=1, max_length=128)]

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from nas.reward import Reward, RewardError
-from nas.setting_kinds import Amounts, Labels, Names, Phis, Quantities, Quantity, Share
+from nas.setting_kinds import Amounts, Epochs, Labels, Names, Phis, Quantities, Quantity, Share
 
 # What a search may spend where the user names no limit: enough for several generations after the random start.
 DEFAULT_TRIALS = 60
@@ -234,6 +234,11 @@ class FitSettings(_Table):
     region: float = Field(
         0.05, ge=0.0, lt=1.0, description="stop when at most this share of all rules is left possible"
     )
+    longer: Epochs = Field(
+        (),
+        description="epochs, such as [16, 32], of further trainings that tell how far the fit may be trusted",
+    )
+    longer_networks: int = Field(8, ge=6, description="of the fit, that are trained for longer, once each")
 
 
 class GrowSettings(_Table):

@@ -18,7 +18,7 @@ from typing import Any
 from nas.reward import COSTS, Reward
 from nas.settings import SearchSettings
 from nas.stages.budget import num_paid
-from nas.stages.names import CONTROL, FINALISTS, FIT, GRID, GROW, SWEEP
+from nas.stages.names import ARMS, FIT, GRID, GROW
 from runs import Store, TrialState
 from runs.records import (
     ArtifactRecord,
@@ -48,7 +48,7 @@ _COUNTED = ("complete", "pruned", "failed", "infeasible", "reused", "running", "
 _BEST = ("reward", "accuracy", "macs", "params", "digest")
 
 
-_ARMS = tuple(f".{arm}" for arm in (CONTROL, FINALISTS, FIT, GRID, SWEEP, GROW))
+_ARMS = tuple(f".{arm}" for arm in ARMS)
 
 
 def is_arm(name: str) -> bool:

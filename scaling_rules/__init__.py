@@ -3,6 +3,7 @@
 from scaling_rules.committees import Committee, Voter, committee_frontier
 from scaling_rules.errors import ScalingError
 from scaling_rules.family import Member, Ramp, Regularisation, family
+from scaling_rules.fidelity import FidelityCheck, FidelityPoint, Trust, trust
 from scaling_rules.frontier import Distribution, distribution, envelope, hypervolume, pareto
 from scaling_rules.law import Law
 from scaling_rules.law_fit import Estimate, LawComparison, LawFit, compare_laws, fit_law, repeat_weights
@@ -22,6 +23,8 @@ __all__ = [
     "CostOf",
     "Distribution",
     "Estimate",
+    "FidelityCheck",
+    "FidelityPoint",
     "Law",
     "LawComparison",
     "LawFit",
@@ -37,6 +40,7 @@ __all__ = [
     "ScalingError",
     "ScalingRule",
     "TableRule",
+    "Trust",
     "Voter",
     "committee_frontier",
     "compare_laws",
@@ -54,4 +58,5 @@ __all__ = [
     "rank_correlation",
     "repeat_weights",
     "shared_rule",
+    "trust",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,10 +131,24 @@ def committee(
 
 def subject(session: Session, what: str) -> tuple[str, int | None]:
     """Returns the study that `what` names, made of a network where it is one, and the number of a trial."""
+    from runs.errors import StudyMissing
     from search_space import reference_names
 
     if Path(what).is_file() or what in reference_names() or what.endswith(".json"):
         return _adopted(session, what), None
+    name, _, number = what.rpartition("/")
+    is_trial = bool(name) and number.isascii() and number.isdigit()
+    try:
+        with session.store() as store:
+            study = store.study(name if is_trial else what)
+    except (StudyMissing, CommandError):
+        if near := difflib.get_close_matches(what, reference_names(), n=1, cutoff=0.75):
+            raise CommandError(
+                f"what is scaled must be a study, a network of the zoo or a JSON file, got {what!r};"
+                f" did you mean {near[0]}?",
+                Exit.NOT_FOUND,
+            ) from None
+        raise
     given = [name for name in sorted(_ONLY_OF_NETWORKS) if session.flags.get(name)]
     given += ["study"] if session.flags.get("study") else []
     if given:
@@ -141,10 +156,6 @@ def subject(session: Session, what: str) -> tuple[str, int | None]:
             f"a study has its own name, data and recipe, got --{given[0]} with {what!r};"
             " leave it out, or name a network"
         )
-    name, _, number = what.rpartition("/")
-    is_trial = bool(name) and number.isascii() and number.isdigit()
-    with session.store() as store:
-        study = store.study(name if is_trial else what)
     return study.name, int(number) if is_trial else None
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nas.stages.forecast import Forecast
     from nas.stages.grow import Grown, GrowReport
     from nas.stages.sweep import Curve, SweepReport
-    from scaling_rules import Committee
+    from scaling_rules import Committee, Trust
 
 _FORECAST_COLUMNS = ("rule", "size", "macs", "params", "resolution", "accuracy", "low", "high", "range")
 _MEMBER_COLUMNS = (
@@ -38,7 +38,7 @@ def fit_view(report: FitReport) -> dict[str, Any]:
         "forecasts": [forecast_view(one) for one in report.forecasts],
     }
     if found is None:
-        return view | {"rule": None}
+        return view | {"rule": None, "trust": None}
     stored = json.loads(found.to_json())
     return view | {
         "method": found.method,
@@ -54,6 +54,27 @@ def fit_view(report: FitReport) -> dict[str, Any]:
         "num_trainings": len(found.points),
         "num_networks": len({(p.depth, p.width, p.resolution) for p in found.points}),
         "points": stored["points"],
+        "trust": trust_view(report.trust),
+        "doubt": report.doubt,
+    }
+
+
+def trust_view(found: Trust | None) -> dict[str, Any] | None:
+    """Returns how far short trainings may be trusted; None where that was not asked or is not known."""
+    if found is None:
+        return None
+    stored: dict[str, Any] = json.loads(found.to_json())
+    law = None if found.law is None else str(found.law.law)
+    checks = [
+        {**one, "holds": check.holds} for one, check in zip(stored["checks"], found.checks, strict=True)
+    ]
+    return {
+        "epochs": found.epochs,
+        "upto": found.upto,
+        "verdict": found.verdict,
+        "checks": checks,
+        "law": law,
+        "why": found.why,
     }
 
 
@@ -172,6 +193,33 @@ def print_fit(session: Session, view: Mapping[str, Any]) -> None:
         sizes = [{**one, "range": "measured" if one["measured"] else "beyond"} for one in view["forecasts"]]
         title = "to be expected of one training like these (beyond: costs more than any that was measured)"
         printer.table(sizes, columns=_FORECAST_COLUMNS, title=title)
+    _print_trust(session, view)
+
+
+def _print_trust(session: Session, view: Mapping[str, Any]) -> None:
+    found, printer = view["trust"], session.printer
+    if view["doubt"]:
+        printer.message(f"the longer trainings tell nothing: {view['doubt']}")
+    if found is None:
+        return
+    rows = [
+        {
+            "epochs": one["epochs"],
+            "networks": one["kendall"]["num_networks"],
+            **{key: one[key]["value"] for key in ("kendall", "spearman")},
+            "low": one["kendall"]["low"],
+            "high": one["kendall"]["high"],
+            "gain": one["gain"],
+            "factor": one["factor"]["value"],
+        }
+        for one in found["checks"]
+    ]
+    title = f"longer trainings beside those of {found['epochs']} epochs (factor: of the errors, a doubling of the cost)"
+    columns = ("epochs", "networks", "kendall", "low", "high", "spearman", "gain", "factor")
+    printer.table(rows, columns=columns, title=title)
+    printer.data(found["verdict"])
+    if found["law"] is not None:
+        printer.data(f"accuracy = {found['law']}")
 
 
 def print_sweep(session: Session, view: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.flags import FIT_FLAGS, FLAGS, GROW_FLAGS, NETWORK_FLAGS, Flag
 from nas.settings import Settings
-from nas.stages.names import FIT, GRID, GROW, SWEEP
+from nas.stages.names import FIT, GRID, GROW, LONGER, SWEEP
 from search_space import reference_names
 
 _PLACES = ("Where", "Budget")  # groups of flags that do not change what one training gives
@@ -30,7 +30,7 @@ def training_command(lineage: Mapping[str, Any]) -> str | None:
     if not isinstance(stored.get("search"), Mapping):
         return None
     study, choices = str(arm.get("of") or lineage["study"]), lineage.get("choices") or {}
-    if arm.get("name") not in (FIT, GRID, SWEEP, GROW):
+    if arm.get("name") not in (FIT, GRID, SWEEP, LONGER, GROW):
         trials = stored["search"].get("trials")
         words = ["nas", "search", "--study", study, *_changed(FLAGS, stored)]
         return shlex.join([*words, *(["--trials", str(trials)] if trials else [])])

@@ -19,7 +19,8 @@ from nas.stages.baseline import Baseline, baseline_of, stored_baseline
 from nas.stages.budget import Budget
 from nas.stages.fit_design import check_budget, decided
 from nas.stages.forecast import Forecast, forecasts
-from nas.stages.names import FIT, GRID
+from nas.stages.longer import check_longer, longer_trainings, trusted
+from nas.stages.names import FIT, GRID, LONGER
 from nas.stages.preparation import restored_settings
 from nas.stages.rules import Ending
 from nas.stages.scaled_trainings import Arm, open_arm
@@ -29,6 +30,7 @@ from runs.records import FitRecord
 from scaling_rules import (
     RuleFit,
     ScalingError,
+    Trust,
     fit_rule,
 )
 
@@ -48,6 +50,8 @@ class FitReport:
         forecasts: of the family's sizes, before they are trained; empty by the grid, which predicts nothing.
         num_failed: trainings without a result, which the fit leaves out.
         device_seconds: of training.
+        trust: how far short trainings may be trusted; None unless longer ones were asked for and have ended.
+        doubt: says why the longer ones tell nothing; empty otherwise.
     """
 
     study: str
@@ -58,6 +62,8 @@ class FitReport:
     forecasts: tuple[Forecast, ...]
     num_failed: int
     device_seconds: float
+    trust: Trust | None = None
+    doubt: str = ""
 
 
 def fit(
@@ -96,18 +102,28 @@ def fit(
         name = GRID if method == "grid" else FIT
         settings = changes(arm_settings(store, parent, (name,)))
         check_budget(settings.fit)
+        check_longer(settings.fit, fit_epochs(settings))
         baseline = arm_baseline(store, parent, name, trial, settings)
         settings = settled(settings, baseline)
         largest = settings.fit.largest if method == "surface" else 2.0
         side = baseline.largest_side(largest * 1.1)
         arm = open_arm(store, parent, name, settings=settings, baseline=baseline, side=side)
+        longer = (
+            open_arm(store, parent, LONGER, settings=settings, baseline=baseline, side=side)
+            if settings.fit.longer
+            else None
+        )
         watch.plan(_plan(arm))
         evaluator = evaluator or training_evaluator(arm.settings, arm.dataset)
         with closing(Bench(store, settings, evaluator, watch)) as bench:
             ending = _measure(arm, bench)
+            if longer is not None and ending.kind == "done":
+                ending = _measure_longer(arm, longer, bench) or ending
+        arms = [one for one in (arm, longer) if one is not None]
         if ending.kind != "stopped":
-            store.set_study_state(arm.study.id, "finished")
-        return _concluded(store, parent, arm, ending)
+            for one in arms:
+                store.set_study_state(one.study.id, "finished")
+        return _concluded(store, parent, arms, ending)
 
 
 def fitted(store: Store, study: StudyRecord) -> tuple[RuleFit, FitRecord] | None:
@@ -179,6 +195,9 @@ def _plan(arm: Arm) -> str:
     )
     limits = [
         f"{chosen.budget} trainings of {chosen.epochs} epochs",
+        f"then {chosen.longer_networks} each of {' and '.join(map(str, chosen.longer))}"
+        if chosen.longer
+        else "",
         f"{chosen.hours:g} hours" if chosen.hours else "",
         f"{chosen.device_hours:g} device-hours" if chosen.device_hours else "",
     ]
@@ -217,9 +236,17 @@ def _measure(arm: Arm, bench: Bench) -> Ending:
         arm.add(bench.store, trainings)
 
 
-def _concluded(store: Store, parent: StudyRecord, arm: Arm, ending: Ending) -> FitReport:
-    """Returns the report, and stores the fit unless it is stored already."""
-    chosen, spent = arm.settings.fit, store.spent(arm.study.id)
+def _measure_longer(arm: Arm, longer: Arm, bench: Bench) -> Ending | None:
+    """Trains some of the fit's networks for longer; returns None once all have ended, else why they did not."""
+    chosen, planned = arm.settings.fit, longer.planned(bench.store)
+    longer.add(bench.store, longer_trainings(chosen, arm.complete(bench.store), planned))
+    return longer.measure(bench, LONGER, Budget(None, chosen.hours, chosen.device_hours))
+
+
+def _concluded(store: Store, parent: StudyRecord, arms: Sequence[Arm], ending: Ending) -> FitReport:
+    """Returns the report of a fit and its longer trainings, if any; stores what was found unless it is there."""
+    arm, *longer = arms
+    chosen, spent = arm.settings.fit, [store.spent(one.study.id) for one in arms]
     try:
         found = fit_rule(arm.points(store, nominal=chosen.method == "grid"), method=chosen.method)
     except ScalingError:
@@ -230,6 +257,7 @@ def _concluded(store: Store, parent: StudyRecord, arm: Arm, ending: Ending) -> F
     ahead: tuple[Forecast, ...] = ()
     if found is not None and chosen.method == "surface":
         ahead = forecasts(arm.baseline, found, arm.settings.grow)
+    trust, doubt = trusted(store, arm, longer[0]) if longer and ending.kind != "stopped" else (None, "")
     return FitReport(
         parent.name,
         arm.baseline,
@@ -237,8 +265,10 @@ def _concluded(store: Store, parent: StudyRecord, arm: Arm, ending: Ending) -> F
         found,
         None if record is None else record.id,
         ahead,
-        spent.counts[TrialState.FAILED],
-        spent.device_seconds,
+        sum(one.counts[TrialState.FAILED] for one in spent),
+        sum(one.device_seconds for one in spent),
+        trust,
+        doubt,
     )
 
 

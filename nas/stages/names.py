@@ -5,5 +5,6 @@ FINALISTS = "finalists"  # trains the best again
 FIT = "fit"  # measures scaled variants of the winner
 GRID = "grid"  # the same, by the paper's grid
 SWEEP = "sweep"  # scales one dimension alone
+LONGER = "longer"  # trains some networks of the fit for longer: how far may it be trusted?
 GROW = "grow"  # trains the family
-ARMS = (CONTROL, FINALISTS, FIT, GRID, SWEEP, GROW)
+ARMS = (CONTROL, FINALISTS, FIT, GRID, SWEEP, LONGER, GROW)

@@ -37,7 +37,7 @@ def parsed(nas: Nas, *words: str) -> Any:
 def fitted_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a ledger, in which the study `s` is fitted by a formula."""
     folder = tmp_path_factory.mktemp("fitted")
-    chosen = settings(folder, fit={"budget": 24, "region": 0.0})
+    chosen = settings(folder, fit={"budget": 24, "region": 0.0, "longer": [10, 20]})
     adopt(network(), chosen)
     fit("s", storage=chosen.search.storage, evaluator=Lawful(folder / "notes"), watch=Watch())
     return folder
@@ -89,9 +89,12 @@ def test_a_finished_fit_is_shown_again_without_workers(nas: Nas, fitted: str) ->
     assert view["fit"] and view["verdict"] and view["num_trainings"] == 24
     assert [one["size"] for one in view["forecasts"]] == ["phi 0", "phi 1", "phi 2"]
     shown = nas("fit", fitted)
-    for word in ("alpha", "beta", "gamma", "depth = ", "width only", "phi 1", "of all rules"):
+    for word in ("alpha", "beta", "gamma", "depth = ", "width only", "phi 1", "of all rules", "kendall"):
         assert word in shown.out, word
-    assert "stage: fit" in nas("status", fitted).out
+    assert view["trust"]["verdict"] in shown.out and view["trust"]["upto"] == 20
+    assert [one["holds"] for one in view["trust"]["checks"]] == [True, True] and view["doubt"] == ""
+    status = nas("status", fitted).out
+    assert "stage: fit" in status and "stage: longer" in status
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,9 @@ def test_a_finished_fit_is_shown_again_without_workers(nas: Nas, fitted: str) ->
         ("fit s --budget 10", 2, "needs 8 different networks"),
         ("fit s --budget many", 2, "valid integer"),
         ("fit s --seeds 1", 2, "greater than or equal to 2"),
+        ("fit s --longer 5", 2, "more than the 5 epochs"),
+        ("fit s --longer 16,many", 2, "valid integer"),
+        ("fit mobilenet_v3_smal --data digits", 3, "did you mean mobilenet_v3_small_1_0?"),
         ("fit s --epochs 9", 4, "number of epochs"),
         ("fit s --divisor 8", 4, "divisor"),
         ("fit s --data glyphs", 2, "has its own name, data and recipe"),
