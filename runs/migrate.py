@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.engine import Connection
 
 from runs.address import parse, prepare_file, safe_text
@@ -148,6 +146,9 @@ def _lock(connection: Connection) -> None:
 
 
 def _run_migrations(connection: Connection) -> None:
+    from alembic import command  # a fifth of a second to import, and most storages need no migration
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -12,6 +12,9 @@ import pytest
 
 PACKAGES = ("nas", "search_space", "scaling_rules", "runs", "dashboards", "nas.cli", "nas.execution")
 HEAVY = (
+    "alembic",
+    "scaling_rules",
+    "scipy.stats",
     "torch",
     "ray",
     "optuna",
@@ -42,6 +45,11 @@ def _loaded_by(code: str) -> set[str]:
 )
 def test_importing_a_package_loads_no_torch_ray_or_optuna(package: str) -> None:
     assert not {"torch", "ray", "optuna"} & _loaded_by(f"import {package}")
+
+
+def test_a_search_begins_without_what_it_may_never_need() -> None:
+    needless = {"alembic", "datasets", "kornia", "pandas", "ray", "scaling_rules", "scipy.stats", "sklearn"}
+    assert not needless & _loaded_by("import nas.stages.search")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["search", "--help"], ["db", "--help"]])

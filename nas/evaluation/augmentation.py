@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from kornia.augmentation.auto import RandAugment, TrivialAugment
 from torch import Tensor
 
 _GROUP = 16
@@ -33,10 +32,22 @@ def augmentation(name: str, magnitude: int = 9) -> Augmentation:
         "none": lambda: unchanged,
         "shift": lambda: shifted,
         "crop-flip": lambda: cropped_and_flipped,
-        "trivial": lambda: _in_groups(TrivialAugment()),
-        "rand": lambda: _in_groups(RandAugment(n=2, m=magnitude)),
+        "trivial": _trivial,
+        "rand": lambda: _rand(magnitude),
     }
     return augmentations[name]()
+
+
+def _trivial() -> Augmentation:
+    from kornia.augmentation.auto import TrivialAugment  # kornia takes half a second to import
+
+    return _in_groups(TrivialAugment())
+
+
+def _rand(magnitude: int) -> Augmentation:
+    from kornia.augmentation.auto import RandAugment
+
+    return _in_groups(RandAugment(n=2, m=magnitude))
 
 
 def unchanged(images: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 
 class ComparisonError(ValueError):
@@ -94,7 +94,7 @@ def compare(
     winner, control = winners[0], controls[0]
     difference = float(np.mean(winner) - np.mean(control))
     error = noise * math.sqrt(1.0 / len(winner) + 1.0 / len(control))
-    reach = float(stats.t.ppf(0.5 + confidence / 2.0, num_degrees)) * error
+    reach = float(stdtrit(num_degrees, 0.5 + confidence / 2.0)) * error
     return Comparison(difference, difference - reach, difference + reach, noise, num_degrees, confidence)
 
 
