@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = """
 [search]
 study = "c"
-width = 0.25
-target = "1M"
+width = 0.1
+target = "0.5M"
 trials = 3
 finalists = 1
 repeats = 1

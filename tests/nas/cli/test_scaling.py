@@ -168,8 +168,8 @@ def test_one_command_runs_all_stages_and_resume_goes_on(
 [search]
 study = "demo"
 storage = "sqlite:///demo-out/nas.db"
-width = 0.25
-target = "1M"
+width = 0.1
+target = "0.5M"
 trials = 2
 finalists = 1
 repeats = 1
@@ -181,7 +181,7 @@ num_samples = 200
 [fidelity]
 epochs = 1
 [fit]
-budget = 24
+budget = 16
 largest = 3.0
 [grow]
 phi = [0, 1]

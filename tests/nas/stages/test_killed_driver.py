@@ -32,6 +32,7 @@ executor = "inline"
 [data]
 name = "digits"
 resolution = 8
+num_samples = 900
 
 [fidelity]
 epochs = 4
