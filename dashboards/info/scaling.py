@@ -14,11 +14,11 @@ import numpy.typing as npt
 from dashboards.info.table import Array
 from runs import TrialState
 from runs.records import FitRecord, TrialRecord
-from scaling_rules import Committee, LawFit, RuleFit, ScalingError, Voter, committee_frontier
+from scaling_rules import Committee, LawFit, RuleFit, ScalingError, Trust, Voter, committee_frontier
 from scaling_rules.surface import logs_at, plausibility, triangle
 
-RULE, LAW = "rule", "law"  # kinds of stored fits
-ARMS = ("fit", "grid", "sweep", "grow")  # names of the arms, after the study's and a dot
+RULE, LAW, TRUST = "rule", "law", "trust"  # kinds of stored fits
+ARMS = ("fit", "grid", "longer", "sweep", "grow")  # names of the arms, after the study's and a dot
 DIMENSIONS = ("depth", "width", "resolution")
 TRIANGLE_STEPS = 28
 MAX_VOTERS = 12  # of which committees are made: the cheapest
@@ -54,6 +54,17 @@ def laws(records: Sequence[FitRecord]) -> dict[str, LawFit]:
             except (ValueError, TypeError, KeyError):
                 continue
     return found
+
+
+def newest_trust(records: Sequence[FitRecord]) -> Trust | None:
+    """Returns how far the short trainings may be trusted, as far as longer ones have told."""
+    for record in reversed(records):
+        if record.kind == TRUST and isinstance(record.fit.get("trust"), Mapping):
+            try:
+                return Trust.from_json(json.dumps(record.fit["trust"]))
+            except (ValueError, TypeError, KeyError):
+                continue
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
