@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +49,7 @@ DIMENSIONS = ("depth", "width", "resolution")
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Truth = Callable[[Array], Array]  # values at multipliers [n, 3]
+Part = Callable[[], list[Row]]
 
 
 def additive(scales: tuple[float, float, float], exponents: tuple[float, float, float]) -> Truth:
@@ -70,22 +73,37 @@ TRUTHS = {
 }
 
 
+DESIGNS: dict[str, Callable[[], Array]] = {
+    "14 networks x 3": lambda: _design(42),
+    "first 12 of `nas fit` x 2": lambda: _first_design(),
+}
+
+
 def run() -> list[Row]:
     """Returns the coverage of laws and rules, and the rule's error beside the grid's."""
-    rows = [*_law_coverage(), *_rule_coverage(0.001), *_rule_coverage(0.003)]
-    for design, networks in (
-        ("14 networks x 3", _design(42)),
-        ("first 12 of `nas fit` x 2", _first_design()),
-    ):
-        for name, truth in TRUTHS.items():
-            rows += [
-                row
-                for noise in (0.001, 0.01, 0.03)
-                for row in _truth_coverage(f"{design}, {name}", truth, networks, noise)
-            ]
-    for num_trainings, step in ((44, 0.1), (111, 0.05)):
-        rows += [_rule_error(noise, num_trainings, step) for noise in (0.001, 0.002, 0.005, 0.01, 0.02)]
-    return [*rows, *_rounded(), _loop()]
+    with ProcessPoolExecutor() as pool:
+        return [row for rows in pool.map(_called, parts()) for row in rows]
+
+
+def parts() -> list[Part]:
+    """Returns what is measured, each by itself and from its own seed, so that processes may share it."""
+    found = [partial(_law_coverage), partial(_rule_coverage, 0.001), partial(_rule_coverage, 0.003)]
+    found += [
+        partial(_truth_coverage, design, truth, noise)
+        for design in DESIGNS
+        for truth in TRUTHS
+        for noise in (0.001, 0.01, 0.03)
+    ]
+    found += [
+        partial(_rule_error, noise, num_trainings, step)
+        for num_trainings, step in ((44, 0.1), (111, 0.05))
+        for noise in (0.001, 0.002, 0.005, 0.01, 0.02)
+    ]
+    return [*found, partial(_rounded), partial(_loop)]
+
+
+def _called(part: Part) -> list[Row]:
+    return part()
 
 
 def _law_coverage() -> list[Row]:
@@ -136,9 +154,10 @@ def _rule_coverage(noise: float) -> list[Row]:
     ]
 
 
-def _truth_coverage(what: str, truth: Truth, networks: Array, noise: float) -> list[Row]:
+def _truth_coverage(design: str, name: str, noise: float) -> list[Row]:
     """Coverage of the interval that covers least, and of the joint region, over one truth and design."""
-    rng, hits = np.random.default_rng(6), np.zeros(4)
+    rng, hits, what = np.random.default_rng(6), np.zeros(4), f"{design}, {name}"
+    truth, networks = TRUTHS[name], DESIGNS[design]()
     shares = _true_shares(truth)
     for _ in range(NUM_SIMULATIONS):
         hits += covered(_measured(rng, truth, networks, noise), shares)
@@ -176,7 +195,7 @@ def _first_design() -> Array:
     return np.repeat(np.array(networks), 2, axis=0)
 
 
-def _rule_error(noise: float, num_trainings: int, step: float) -> Row:
+def _rule_error(noise: float, num_trainings: int, step: float) -> list[Row]:
     """Root mean square error of log alpha, beta, gamma over random truths: surface and grid at equal trainings.
 
     The surface's networks are the first design of `next_points`, and cost some 3 baselines each; the grid's cost 2.
@@ -197,9 +216,8 @@ def _rule_error(noise: float, num_trainings: int, step: float) -> Row:
     what = f"rule: error of log multipliers, noise {noise:g}, {num_trainings} trainings (grid of {step:g})"
     error, other = _rms(ours), _rms(peers)
     target = 2.0 if noise < LOUD else None
-    return Row(
-        what, error, other, other / error, target, None if target is None else other / error >= target, "rms"
-    )
+    met = None if target is None else other / error >= target
+    return [Row(what, error, other, other / error, target, met, "rms")]
 
 
 def _rounded() -> list[Row]:
@@ -251,7 +269,7 @@ def _rounded() -> list[Row]:
     return [Row(what, ours, peer, peer / ours, None, None, "points")]
 
 
-def _loop() -> Row:
+def _loop() -> list[Row]:
     """Error of the rule when half of a budget goes where `next_points` says, beside spending it on the same design."""
     rng, noise = np.random.default_rng(5), 0.003
     ours, peers = [], []
@@ -267,7 +285,7 @@ def _loop() -> Row:
     what = (
         f"loop: error of log multipliers at equal training cost, noise {noise:g}, next_points beside repeats"
     )
-    return Row(what, error, other, other / error, None, None, "rms")
+    return [Row(what, error, other, other / error, None, None, "rms")]
 
 
 def _proposed(
