@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
 import plotly.io
 
-from dashboards.drawing import scaling as scaling_drawing
 from dashboards.drawing import search as drawing
+from dashboards.drawing.scaling import family_curve
 from dashboards.inert import inert
 from dashboards.info import scaling as info
 from dashboards.info.front import marks, scatter
 from dashboards.info.rewards import rewards, weighing, winners
 from dashboards.info.words import clock, compact, share, visible
-from dashboards.pages import scaling, search_panels
+from dashboards.pages import committees, scaling, search_panels
 from dashboards.scripts import small_plotly
 from dashboards.site import Site
 from runs.browsing import Head
@@ -52,11 +52,8 @@ def report(site: Site, study_id: int) -> str:
     """
     head = site.reader.head(study_id)
     parts = [_heading(site, head), _table("Best trials", best_rows(site, head))]
-    for title, figure in figures(site, head).items():
-        parts.append(f"<h2>{html.escape(title)}</h2>{_drawn(figure)}")
-    members = family_rows(site, study_id)
-    if members:
-        parts.append(_table("Family", members))
+    parts += [_section(title, figure) for title, figure in figures(site, head).items()]
+    parts += _scaling(site, scaling.family_of(site, study_id))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(visible(head.name))}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
@@ -72,7 +69,7 @@ def write_report(site: Site, study_id: int, path: Path) -> None:
 
 
 def figures(site: Site, head: Head) -> dict[str, go.Figure]:
-    """Returns the figures of a study by title, those of its fit and family at the end."""
+    """Returns the figures of a study's search by title."""
     reader = site.reader
     table, how = reader.whole(head.id), weighing(head.settings)
     best = winners(table, how, 1, minimized=how is None and head.directions[0] == "minimize")
@@ -89,16 +86,6 @@ def figures(site: Site, head: Head) -> dict[str, go.Figure]:
     found |= {
         TITLES[name]: one for name, one in search_panels.figures(reader, head, table, by_time=False).items()
     }
-    family = scaling.family_of(site, head.id)
-    stored = scaling.newest_rule(site, family)
-    if stored is not None:
-        found["How the cost is best shared"] = scaling_drawing.share_region(
-            info.region(stored.fit), stored.fit
-        )
-        found["Compound against other rules"] = scaling_drawing.comparisons(stored.fit)
-    if "grow" in family.arms:
-        grown = info.members(scaling.trials_of(site, family.arms["grow"]))
-        found["The family"] = scaling_drawing.family_curve(grown)
     return found
 
 
@@ -120,21 +107,38 @@ def best_rows(site: Site, head: Head) -> list[dict[str, str]]:
     ]
 
 
-def family_rows(site: Site, study_id: int) -> list[dict[str, str]]:
-    """Returns the members of a study's family as rows of text."""
-    family = scaling.family_of(site, study_id)
-    if "grow" not in family.arms:
-        return []
+def _scaling(site: Site, family: scaling.Family) -> list[str]:
+    """Returns what the pages of scaling and of the family show."""
+    stored, grown = scaling.newest_rule(site, family), family.arms.get("grow")
+    members = info.members(scaling.trials_of(site, grown)) if grown else []
+    found = []
+    if stored is not None:
+        verdict = f"The fitted rule is {stored.fit.verdict}: {stored.fit.rule}"
+        numbers = [dict(zip(("number", "value", ""), row, strict=True)) for row in scaling.numbers(stored)]
+        found.append(_table("The rule", numbers) + f"<p>{html.escape(verdict)}</p>")
+    found += [_section(one.title, one.drawn, one.note) for one in scaling.panels(site, family)]
+    for name, law in scaling.laws(site, family).items():
+        rows = [{"number": one.name, "value": str(one)} for one in law.parameters]
+        found.append(_table(f"Law of {name}", rows))
+    if members:
+        found.append(_section("The family", family_curve(members)))
+        found.append(_table("Members of the family", _member_rows(members)))
+    found.append(_table("Committees", committees.rows(scaling.committees_of(site, family))))
+    return found
+
+
+def _member_rows(members: Sequence[info.Member]) -> list[dict[str, str]]:
     return [
         {
             "member": one.name,
             "MACs": compact(one.macs),
             "parameters": compact(one.params),
             "accuracy": share(one.mean),
+            "predicted": share(one.predicted),
             "seeds": str(len(one.accuracies)),
             "digest": one.digest[:12],
         }
-        for one in info.members(scaling.trials_of(site, family.arms["grow"]))
+        for one in members
     ]
 
 
@@ -159,6 +163,11 @@ def _table(title: str, rows: Iterable[Mapping[str, str]]) -> str:
     return (
         f"<h2>{html.escape(title)}</h2><table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def _section(title: str, figure: go.Figure, note: str = "") -> str:
+    sentence = f'<p class="quiet">{html.escape(note)}</p>' if note else ""
+    return f"<h2>{html.escape(title)}</h2>{sentence}{_drawn(figure)}"
 
 
 def _drawn(figure: go.Figure) -> str:

@@ -152,8 +152,13 @@ def empty(title: str, sentence: Nodes, command: str = "") -> Component:
     """Returns what stands where there is nothing yet: why, and what to do about it."""
     parts: list[Node] = [html.H2(title), html.P(sentence)]
     if command:
-        parts.append(html.Pre(command, tabIndex=0, **aria(label="Command to run")))
+        parts.append(to_run(command))
     return html.Div(parts, className=EMPTY)
+
+
+def to_run(command: str) -> Component:
+    """Returns a command that the reader may run."""
+    return html.Pre(command, tabIndex=0, **aria(label="Command to run"))
 
 
 def code(text: str, label: str, id: str) -> Component:

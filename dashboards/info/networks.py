@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dashboards.info.options import stage_options
 from search_space import Architecture, Cost, Layer, Stage, cost, layers
 from search_space.drawing import DrawingError, sketch
 from search_space.drawing.sketch import IMAGE
@@ -27,7 +27,7 @@ class StageRow:
     channels: int
     side: int  # of the map that leaves it, in pixels; 1 where it is flat
     stride: int
-    options: str
+    options: tuple[str, ...]  # in words
     macs: int
     params: int
     macs_share: float
@@ -160,27 +160,14 @@ def _stage_row(name: str, stage: Stage, found: list[Layer], whole: Cost) -> Stag
     shape = found[-1].output
     return StageRow(
         name,
-        stage.block,
+        stage.block.replace("_", " "),
         stage.repeats,
         shape[0],
         shape[1] if len(shape) > 1 else 1,
         stage.stride,
-        _options(stage),
+        stage_options(stage),
         macs,
         params,
         macs / whole.macs if whole.macs else 0.0,
         params / whole.params if whole.params else 0.0,
     )
-
-
-def _options(stage: Stage) -> str:
-    values = {field.name: getattr(stage.options, field.name) for field in dataclasses.fields(stage.options)}
-    return ", ".join(
-        f"{name} {_option(value)}" for name, value in values.items() if value not in (None, False)
-    )
-
-
-def _option(value: object) -> str:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return " ".join(_option(getattr(value, field.name)) for field in dataclasses.fields(value))
-    return "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)

@@ -16,6 +16,7 @@ TITLES = {
     "peak_memory_bytes": "Peak memory (bytes)",
     "latency_ms": "Latency (ms)",
     "activations": "Activations",
+    "resolution": "Resolution (px)",
 }
 _SHORT = {"macs": "MACs", "peak_memory_bytes": "bytes of memory", "latency_ms": "ms"}
 

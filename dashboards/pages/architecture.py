@@ -94,7 +94,7 @@ def _stage(row: StageRow) -> list[Node]:
         row.repeats,
         f"{row.channels}\u00a0×\u00a0{row.side}²",
         row.stride,
-        html.Span(row.options or "–", className="words"),
+        html.Span(", ".join(row.options) or "–", className="words"),
         compact(row.macs),
         parts.bar(row.macs_share, f"{row.macs_share:.0%}"),
         compact(row.params),

@@ -6,7 +6,6 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboards.drawing import components as parts
-from dashboards.drawing.components import Node
 from dashboards.info import scaling as info
 from dashboards.info.words import compact, share
 from dashboards.reader import Reader
@@ -32,22 +31,27 @@ def card(found: tuple[Committee, ...]) -> Component:
     """Returns the committees as a table; nothing where there are none."""
     if not found:
         return html.Div()
-    rows: list[list[Node]] = [
-        [
-            one.kind,
-            " + ".join(one.names),
-            one.mean,
-            compact(one.cost),
-            share(one.accuracy),
-            f"{share(one.low)} to {share(one.high)}",
-            "yes" if one.beaten else "",
-        ]
+    cells = [list(row.values()) for row in rows(found)]
+    header = list(rows(found)[0])
+    return parts.card(
+        "Committees", parts.table(header, cells, caption="Committees", numeric=(3, 4)), note=NOTE
+    )
+
+
+def rows(found: tuple[Committee, ...]) -> list[dict[str, str]]:
+    """Returns the committees as rows of text."""
+    return [
+        {
+            "Kind": one.kind,
+            "Members": " + ".join(one.names),
+            "Mean": one.mean,
+            "MACs": compact(one.cost),
+            "Accuracy": share(one.accuracy),
+            "95 % interval": f"{share(one.low)} to {share(one.high)}",
+            "Beaten": "yes" if one.beaten else "",
+        }
         for one in found
     ]
-    header = ("Kind", "Members", "Mean", "MACs", "Accuracy", "95 % interval", "Beaten")
-    return parts.card(
-        "Committees", parts.table(header, rows, caption="Committees", numeric=(3, 4)), note=NOTE
-    )
 
 
 def _frontier(reader: Reader, grown: Head) -> tuple[Committee, ...]:

@@ -8,12 +8,11 @@ from dash.development.base_component import Component
 from dashboards.drawing import components as parts
 from dashboards.drawing.components import Node
 from dashboards.info.networks import Pair, StageRow, comparison, cost_rows, parsed
-from dashboards.info.words import compact, short_cost
+from dashboards.info.words import TITLES, compact
+from dashboards.pages.architecture import measurements
 from dashboards.pages.drawn import picture
 from dashboards.site import Site
 from search_space import Architecture, reference, reference_names
-
-FIELDS = ("block", "repeats", "channels", "side", "stride", "options")
 
 
 def layout(site: Site, left: str, right: str) -> Component:
@@ -28,14 +27,19 @@ def layout(site: Site, left: str, right: str) -> Component:
                 "Nothing to compare with", [sentence, " ", dcc.Link("Back", href=site.link(f"/a/{left}"))]
             )
     (first, first_key), (second, second_key) = [side for side in sides if side is not None]
+    names = _short(first_key), _short(second_key)
     pairs = comparison(first, second)
     same = sum(not pair.different for pair in pairs)
     return html.Div(
         [
-            html.H1(f"{first_key[:24]} and {second_key[:24]}"),
+            html.H1(" and ".join(names)),
             html.P(f"{same} of {len(pairs)} parts are the same; what differs is marked.", className="note"),
-            parts.card("Costs", _costs(first, second, first_key, second_key)),
-            parts.card("Stage by stage", _table(pairs, first_key, second_key)),
+            html.Div(
+                [_identity(site, first, first_key, "first"), _identity(site, second, second_key, "second")],
+                className="grid",
+            ),
+            parts.card("Costs", html.Div(_costs(first, second, names), className="sides")),
+            parts.card("Stage by stage", html.Div(_table(pairs, names), className="sides")),
             html.Div([_drawing(site, key) for key in (first_key, second_key)], className="grid"),
         ],
         className="page",
@@ -52,21 +56,26 @@ def found(site: Site, text: str) -> tuple[Architecture, str] | None:
     return (architecture, digest) if architecture is not None and digest else None
 
 
-def _costs(left: Architecture, right: Architecture, first: str, second: str) -> Component:
+def _short(key: str) -> str:
+    """Returns a reference network's name, or as many digits of a digest as tell networks apart."""
+    return key if key in reference_names() else key[:12]
+
+
+def _costs(left: Architecture, right: Architecture, names: tuple[str, str]) -> Component:
     rows: list[list[Node]] = [
-        [short_cost(name), f"{one:,}", f"{two:,}", f"×{ratio:.3g}"]
+        [TITLES.get(name, "Resolution (px)"), f"{one:,}", f"{two:,}", _multiple(ratio)]
         for name, one, two, ratio in cost_rows(left, right)
     ]
-    return parts.table(
-        ("", first[:12], second[:12], "Second / first"), rows, caption="Costs of both", numeric=(1, 2, 3)
-    )
+    return parts.table(("", *names, "Second / first"), rows, caption="Costs of both", numeric=(1, 2, 3))
 
 
-def _table(pairs: list[Pair], first: str, second: str) -> Component:
-    rows = [
-        [_name(pair), _cell(pair.left, pair.different), _cell(pair.right, pair.different)] for pair in pairs
-    ]
-    return parts.table(("Stage", first[:12], second[:12]), rows, caption="Stages of both")
+def _multiple(ratio: float) -> str:
+    return f"×{ratio:,.0f}" if ratio >= 100 else f"×{ratio:.3g}"
+
+
+def _table(pairs: list[Pair], names: tuple[str, str]) -> Component:
+    rows = [[_name(one), _cell(one.left, one.right), _cell(one.right, one.left)] for one in pairs]
+    return parts.table(("Stage", *names), rows, caption="Stages of both")
 
 
 def _name(pair: Pair) -> str:
@@ -74,38 +83,46 @@ def _name(pair: Pair) -> str:
     return row.name if row else ""
 
 
-def _cell(row: StageRow | None, different: tuple[str, ...]) -> Node:
+def _cell(row: StageRow | None, other: StageRow | None) -> Node:
+    """Returns a stage in words; those that the other network's stage does not have are marked."""
     if row is None:
         return html.Span("not there", className="different")
-    texts = {
-        "block": row.block,
-        "repeats": f"×{row.repeats}",
-        "channels": f"{row.channels} channels",
-        "side": f"{row.side} px",
-        "stride": f"stride {row.stride}",
-        "options": row.options,
-    }
+    theirs = set() if other is None else set(_words(other))
     shown: list[Node] = []
-    for name in FIELDS:
-        if texts[name]:
-            mark = html.Mark(texts[name], className="different") if name in different else texts[name]
-            shown += [mark, " · "]
-    return html.Div(
-        [
-            *shown[:-1],
-            html.Div(f"{compact(row.macs)} MACs, {compact(row.params)} parameters", className="muted"),
-        ]
-    )
+    for text in _words(row):
+        shown += [text if text in theirs else html.Mark(text, className="different"), " · "]
+    costs = f"{compact(row.macs)} MACs, {compact(row.params)} parameters"
+    return html.Div([*shown[:-1], html.Div(costs, className="muted")])
+
+
+def _words(row: StageRow) -> list[str]:
+    sizes = f"×{row.repeats}", f"{row.channels} channels", f"{row.side} px", f"stride {row.stride}"
+    return [row.block, *sizes, *row.options]
 
 
 def _drawing(site: Site, key: str) -> Component:
+    name = _short(key)
     return parts.card(
-        key[:24],
+        name,
         html.Div(
-            html.Img(src=picture(site, key, "1"), alt=f"Drawing of {key[:24]}"),
+            html.Img(src=picture(site, key, "1"), alt=f"Drawing of {name}"),
             className="drawing whole",  # side by side: as small as its half of the page
             tabIndex=0,
             role="region",
-            **parts.aria(label=f"Drawing of {key[:24]}"),
+            **parts.aria(label=f"Drawing of {name}"),
         ),
     )
+
+
+def _identity(site: Site, architecture: Architecture, key: str, which: str) -> Component:
+    """Returns the whole digest of a network, to be copied, and where it was measured."""
+    digest = architecture.digest
+    measured = measurements(site, digest, caption=f"Measurements of {_short(key)}")
+    body: list[Node] = [
+        html.Div(
+            parts.code(digest, f"the digest of {_short(key)}", f"{which}-digest"), className="whole-digest"
+        ),
+        measured or html.P("No measurement of it is kept.", className="muted"),
+    ]
+    page = dcc.Link("Page of this architecture", href=site.link(f"/a/{digest}")) if key == digest else None
+    return parts.card(_short(key), body, actions=page)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
@@ -17,7 +17,7 @@ from dashboards.pages import committees
 from dashboards.site import Site
 from runs.browsing import Head
 from runs.records import TrialRecord
-from scaling_rules import LawFit, RuleFit
+from scaling_rules import Committee, LawFit, RuleFit
 
 MAX_TRIALS = 2_000  # of an arm; fits and families are of tens
 
@@ -63,61 +63,88 @@ def laws(site: Site, family: Family) -> dict[str, LawFit]:
     return {name: law for arm in arms for name, law in info.laws(site.reader.browse.fits(arm.id)).items()}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """One figure of the page, and of the report.
+
+    Args:
+        name: of the chart.
+        title: above it.
+        drawn: the figure.
+        csv: name of the table that has its data.
+        note: a sentence about it.
+        height: in pixels.
+        wide: whether it takes a whole row.
+    """
+
+    name: str
+    title: str
+    drawn: go.Figure
+    csv: str
+    note: str = ""
+    height: int = 340
+    wide: bool = True
+
+
+def panels(site: Site, family: Family) -> list[Panel]:
+    """Returns every figure of scaling that there are numbers for, in the order in which they are read."""
+    stored, grown = newest_rule(site, family), family.arms.get("grow")
+    members = info.members(trials_of(site, grown)) if grown else []
+    found = [] if stored is None else _of_rule(stored.fit, members)
+    frontier = committees_of(site, family)
+    if frontier:
+        title, drawn = "Committees against single networks", drawing.family_curve(members, frontier)
+        found.append(Panel("committees", title, drawn, "committees", committees.NOTE, 420))
+    curves = alone(site, family)
+    if curves:
+        note = (
+            "One dimension scaled, the others as they were; bars: deviations over seeds, bands: 95 % of laws."
+        )
+        drawn = drawing.saturation_curves(curves, laws(site, family))
+        found.append(Panel("saturation", "One dimension alone", drawn, "saturation", note))
+    return found
+
+
+def committees_of(site: Site, family: Family) -> tuple[Committee, ...]:
+    """Returns the frontier of a family's committees; nothing before there is one."""
+    grown = family.arms.get("grow")
+    return () if grown is None else committees.committees(site.reader, grown)
+
+
 def layout(site: Site, study_id: int) -> Component:
     """Returns the page."""
     family = family_of(site, study_id)
-    stored = newest_rule(site, family)
-    curves = alone(site, family)
-
-    def csv(name: str) -> str:
-        return site.link(f"/_nas/csv/{study_id}/{name}")
-
-    frontier = _committees(site, family, csv)
-    if stored is None and not curves and not frontier:
+    found = panels(site, family)
+    if not found:
         return _nothing(site, family)
-    body: list[Node] = []
+    stored, body = newest_rule(site, family), list[Node]()
     if stored is not None:
-        grown = family.arms.get("grow")
-        members = info.members(trials_of(site, grown)) if grown else []
-        body += [
-            html.Div(_tiles(stored), className="tiles"),
-            _verdict(stored),
-            _charts(stored.fit, members, csv),
-        ]
-    return html.Div([*body, *frontier, *_alone(site, family, curves, csv)], className="page")
-
-
-def _alone(
-    site: Site, family: Family, curves: list[info.Saturation], csv: Callable[[str], str]
-) -> list[Node]:
-    """Returns the curves of single dimensions, and the laws fitted to them."""
-    fitted = laws(site, family)
-    chart = parts.chart(
-        "saturation",
-        "One dimension alone",
-        drawing.saturation_curves(curves, fitted),
-        csv=csv("saturation"),
-        note="One dimension scaled, the others as they were; bars: deviations over seeds, bands: 95 % of laws.",
-    )
-    facts = [
+        body += [html.Div(_tiles(stored), className="tiles"), _verdict(stored)]
+    charts = [
+        parts.chart(
+            one.name,
+            one.title,
+            one.drawn,
+            csv=site.link(f"/_nas/csv/{study_id}/{one.csv}"),
+            note=one.note,
+            height=one.height,
+            wide=one.wide,
+        )
+        for one in found
+    ]
+    body += [html.Div(charts, className="grid"), committees.card(committees_of(site, family))]
+    body += [
         parts.card(f"Law of {name}", parts.facts({one.name: str(one) for one in law.parameters}))
-        for name, law in fitted.items()
+        for name, law in laws(site, family).items()
     ]
-    return [chart, *facts]
-
-
-def _committees(site: Site, family: Family, csv: Callable[[str], str]) -> list[Node]:
-    """Returns the committees' frontier beside the members that they are made of; nothing before there is one."""
-    grown = family.arms.get("grow")
-    found = () if grown is None else committees.committees(site.reader, grown)
-    if grown is None or not found:
-        return []
-    drawn = drawing.family_curve(info.members(trials_of(site, grown)), found)
-    title = "Committees against single networks"
-    return [
-        parts.chart("committees", title, drawn, csv=csv("committees"), note=committees.NOTE, height=420),
-        committees.card(found),
-    ]
+    if not any(one.name == "saturation" for one in found):
+        command = f'nas fit "{family.parent.name}" --sweep width=1,2,4'
+        body.append(
+            parts.card(
+                "One dimension alone", [html.P("No dimension was scaled alone:"), parts.to_run(command)]
+            )
+        )
+    return html.Div(body, className="page")
 
 
 def _nothing(site: Site, family: Family) -> Component:
@@ -133,26 +160,25 @@ def _nothing(site: Site, family: Family) -> Component:
     )
 
 
-def _tiles(stored: info.StoredRule) -> list[Node]:
+def numbers(stored: info.StoredRule) -> list[tuple[str, str, str]]:
+    """Returns the numbers of a rule: what each is, its value, and how sure it is or what that means."""
     fit = stored.fit
     greek = {"alpha": "α depth", "beta": "β width", "gamma": "γ resolution"}
-    tiles: list[Node] = [
-        parts.figure_tile(
-            f"{one.value:.3f}", greek.get(one.name, one.name), f"{one.low:.3f} to {one.high:.3f}"
-        )
+    found = [
+        (greek.get(one.name, one.name), f"{one.value:.3f}", f"{one.low:.3f} to {one.high:.3f}")
         for one in fit.parameters
     ]
-    tiles.append(
-        parts.figure_tile(f"{fit.region:.1%}", "Of all rules left possible", "small is well determined")
-    )
-    tiles.append(
-        parts.figure_tile(f"{fit.noise:.4f}", "Noise of one training", f"{fit.dof} degrees of freedom")
-    )
-    count = f"{len(fit.points)} trainings"
-    tiles.append(
-        parts.figure_tile(count, "Rests on", f"by the {fit.method}, {clock(stored.record.created)[:16]}")
-    )
-    return tiles
+    count, when = f"{len(fit.points)} trainings", clock(stored.record.created)[:16]
+    return [
+        *found,
+        ("Of all rules left possible", f"{fit.region:.1%}", "small is well determined"),
+        ("Noise of one training", f"{fit.noise:.4f}", f"{fit.dof} degrees of freedom"),
+        ("Rests on", count, f"by the {fit.method}, {when}"),
+    ]
+
+
+def _tiles(stored: info.StoredRule) -> list[Node]:
+    return [parts.figure_tile(value, name, detail) for name, value, detail in numbers(stored)]
 
 
 def _verdict(stored: info.StoredRule) -> Component:
@@ -171,40 +197,23 @@ def _verdict(stored: info.StoredRule) -> Component:
     return parts.card("The rule", [html.P(f"The fitted rule is {fit.verdict}."), parts.facts(values)])
 
 
-def _charts(fit: RuleFit, members: list[info.Member], csv: Callable[[str], str]) -> Component:
-    pairs = info.fitted_pairs(fit)
-    region = info.region(fit)
-    return html.Div(
-        [
-            parts.chart(
-                "region",
-                "How the cost is best shared",
-                drawing.share_region(region, fit),
-                csv=csv("region"),
-                note=f"All ways to spend {fit.cost_multiple:.3g}× the cost; ringed: maybe the best.",
-                height=420,
-            ),
-            parts.chart(
-                "points", "What was measured", drawing.measured_points(fit), csv=csv("scaling"), height=420
-            ),
-            parts.chart(
-                "parameters", "α, β and γ", drawing.parameters(fit), csv=csv("parameters"), height=260
-            ),
-            parts.chart(
-                "comparisons",
-                "Compound against other rules",
-                drawing.comparisons(fit),
-                csv=csv("comparisons"),
-                height=260,
-            ),
-            parts.chart(
-                "predictions",
-                "Predicted against observed",
-                drawing.predicted_against_observed(pairs, members),
-                csv=csv("predictions"),
-                note="Members were trained afterwards; longer training is carried over by what the baseline gained.",
-                wide=True,
-            ),
-        ],
-        className="grid",
-    )
+def _of_rule(fit: RuleFit, members: list[info.Member]) -> list[Panel]:
+    shares = f"All ways to spend {fit.cost_multiple:.3g}× the cost; ringed: maybe the best."
+    trained = "Members were trained afterwards; longer training is carried over by what the baseline gained."
+    region = drawing.share_region(info.region(fit), fit)
+    predictions = drawing.predicted_against_observed(info.fitted_pairs(fit), members)
+    return [
+        Panel("region", "How the cost is best shared", region, "region", shares, 420, wide=False),
+        Panel("points", "What was measured", drawing.measured_points(fit), "scaling", "", 420, wide=False),
+        Panel("parameters", "α, β and γ", drawing.parameters(fit), "parameters", "", 260, wide=False),
+        Panel(
+            "comparisons",
+            "Compound against other rules",
+            drawing.comparisons(fit),
+            "comparisons",
+            "",
+            260,
+            wide=False,
+        ),
+        Panel("predictions", "Predicted against observed", predictions, "predictions", trained),
+    ]

@@ -16,7 +16,7 @@ from dashboards.drawing import search as drawing
 from dashboards.drawing.components import Node, chart, choice, empty, facts, table
 from dashboards.info.front import MAX_POINTS, Scatter, has_front, marks, scatter, unbeaten
 from dashboards.info.rewards import KINDS, Weighing, rewards, weighing, winners
-from dashboards.info.table import Table
+from dashboards.info.table import COSTS, Table
 from dashboards.info.words import TITLES, compact, quantity, share, short_cost
 from dashboards.pages import search_panels as panels
 from dashboards.site import Site
@@ -122,7 +122,7 @@ def register(app: Dash, site: Site) -> None:
         head = site.reader.head(cursor["study"])
         own = weighing(head.settings)
         how = None if own is None else _reweighed(own, kind, weight, target)
-        view = View(head, site.reader.table(head.id), how, cost if cost in TITLES else "macs", colour)
+        view = View(head, site.reader.table(head.id), how, cost if cost in COSTS else "macs", colour)
         if ctx.triggered_id == "pulse" and view.table.revision <= cursor["revision"]:
             raise PreventUpdate
         winner_rows = _winners(site, view)

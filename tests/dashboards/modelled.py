@@ -16,15 +16,19 @@ from typing import Any
 
 import numpy as np
 
+from nas.evaluation.predictions import Predictions
 from nas.interfaces import Measurement, Progress, StopTraining, Task
 from nas.settings import Settings, make_settings
+from nas.stages.committee import PREDICTIONS
 from nas.stages.fit import fit
 from nas.stages.grow import grow
 from nas.stages.search import search
+from runs import Store
 from scaling_rules import Law
 from search_space import Architecture
 
 LAW = Law(("depth", "width", "resolution"), 0.97, (0.10, 0.16, 0.20), (0.9, 0.8, 1.0), (1.0, 1.0, 1.0))
+NUM_IMAGES, NUM_CLASSES = 500, 10
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\u202e=cmd|' /C calc'!A0"
 
 
@@ -87,6 +91,19 @@ def run_everything(folder: Path, trials: int = 120) -> None:
     at = {"storage": chosen.search.storage, "evaluator": Modelled(may_fail=False)}
     fit("digits", changes=lambda old: chosen, **at)
     grow("digits", changes=lambda old: chosen, **at)
+
+
+def vote(store: Store, study_id: int) -> None:
+    """Stores what the trained networks of a family say of the same images: committees are made of it."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, NUM_CLASSES, NUM_IMAGES)
+    for index, trial in enumerate(sorted(store.trials(study_id), key=lambda one: one.costs["macs"])):
+        scores = rng.normal(0.0, 1.0, (NUM_IMAGES, NUM_CLASSES))
+        scores[np.arange(NUM_IMAGES), labels] += 3.0 + 0.2 * index
+        shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+        content = Predictions(shares.astype(np.float32), labels).to_bytes()
+        sha256 = store.artifacts.put_bytes(content, kind=PREDICTIONS)
+        store.add_artifact(sha256, kind=PREDICTIONS, num_bytes=len(content), trial_id=trial.id)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Single figures of a sweep, a fit and a family, drawn from a ledger that the stages wrote."""
+"""Single figures and the report of a sweep, a fit and a family, drawn from a ledger that the stages wrote."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dash import dcc, html
 from matplotlib.figure import Figure
+from plotly.io.json import to_json_plotly
 
 from dashboards.info import scaling as info
-from dashboards.pages import scaling
+from dashboards.pages import router, scaling
 from dashboards.plots import PLOTS, NothingToPlot, write_plot
 from dashboards.reader import Reader
+from dashboards.report import report
 from dashboards.site import Site
 from nas import adopt
 from nas.stages.fit import fit
@@ -20,7 +23,8 @@ from nas.stages.grow import grow
 from nas.stages.sweep import sweep
 from runs import open_store
 from search_space import open_space
-from tests.dashboards.modelled import Modelled, settings
+from tests.dashboards.modelled import Modelled, settings, vote
+from tests.dashboards.test_dashboards_app import components
 
 STUDY = "scaled"
 
@@ -36,6 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     fit(STUDY, **at)
     grow(STUDY, **at)
     with open_store(chosen.search.storage) as store:
+        vote(store, store.study(f"{STUDY}.grow").id)
         yield Site(Reader(store))
 
 
@@ -81,6 +86,25 @@ def test_a_figure_is_a_file_and_one_without_numbers_says_what_is_missing(site: S
     assert "possibly the best" in (tmp_path / "region.svg").read_text(encoding="utf-8")
     with pytest.raises(NothingToPlot, match="what the figure 'front' shows, got none yet"):
         write_plot(site, _study(site), "front", tmp_path / "front.png")
+
+
+def test_the_report_has_every_figure_of_the_page_of_scaling_and_the_family(site: Site) -> None:
+    page, text = router.content(site, f"/s/{_study(site)}/scaling")[0], report(site, _study(site))
+    sections = dict(part.split("</h2>", 1) for part in text.split("<h2>")[1:])
+    seen = []
+    for card in (one for one in components(page) if isinstance(one, html.Section)):
+        [title, *_] = [one.children for one in components(card) if isinstance(one, html.H2)]
+        for chart in (one for one in components(card) if isinstance(one, dcc.Graph)):
+            assert to_json_plotly(chart.figure.to_dict()["data"]) in sections[title]
+            seen.append(chart.id)
+    rule = ["region", "points", "parameters", "comparisons", "predictions"]
+    assert seen == [*rule, "committees", "saturation"]
+    tables = {"The rule", "Law of width", "Law of resolution", "Members of the family", "Committees"}
+    assert tables | {"The family"} <= set(sections)
+    stored = scaling.newest_rule(site, scaling.family_of(site, _study(site)))
+    assert stored is not None
+    for one in stored.fit.parameters:
+        assert f"<td>{one.value:.3f}</td>" in sections["The rule"]
 
 
 def _study(site: Site) -> int:
