@@ -116,6 +116,9 @@ def _scaling(site: Site, family: scaling.Family) -> list[str]:
         verdict = f"The fitted rule is {stored.fit.verdict}: {stored.fit.rule}"
         numbers = [dict(zip(("number", "value", ""), row, strict=True)) for row in scaling.numbers(stored)]
         found.append(_table("The rule", numbers) + f"<p>{html.escape(verdict)}</p>")
+    if (trusted := scaling.trust_of(site, family)) is not None:
+        sentence = f"<p>{html.escape(trusted.verdict)}</p>"
+        found.append(_table(scaling.TRUST_TITLE, scaling.trust_rows(trusted)) + sentence)
     found += [_section(one.title, one.drawn, one.note) for one in scaling.panels(site, family)]
     for name, law in scaling.laws(site, family).items():
         rows = [{"number": one.name, "value": str(one)} for one in law.parameters]

@@ -17,9 +17,10 @@ from dashboards.pages import committees
 from dashboards.site import Site
 from runs.browsing import Head
 from runs.records import TrialRecord
-from scaling_rules import Committee, LawFit, RuleFit
+from scaling_rules import Committee, LawFit, RuleFit, Trust
 
 MAX_TRIALS = 2_000  # of an arm; fits and families are of tens
+TRUST_TITLE = "How far short trainings may be trusted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ def newest_rule(site: Site, family: Family) -> info.StoredRule | None:
 
 
 def alone(site: Site, family: Family) -> list[info.Saturation]:
-    """Returns the curves of single dimensions; a family's members are trained longer and do not belong to them."""
-    arms = [arm for name, arm in family.arms.items() if name != "grow"]
+    """Returns the curves of single dimensions; what was trained for longer does not belong to them."""
+    arms = [arm for name, arm in family.arms.items() if name not in ("grow", "longer")]
     return info.saturations([trial for arm in arms for trial in trials_of(site, arm)])
 
 
@@ -61,6 +62,31 @@ def laws(site: Site, family: Family) -> dict[str, LawFit]:
     """Returns the newest law of each dimension that was swept alone."""
     arms = family.arms.values()
     return {name: law for arm in arms for name, law in info.laws(site.reader.browse.fits(arm.id)).items()}
+
+
+def trust_of(site: Site, family: Family) -> Trust | None:
+    """Returns how far the fit's trainings may be trusted; None where no longer ones have told."""
+    longer = family.arms.get("longer")
+    return None if longer is None else info.newest_trust(site.reader.browse.fits(longer.id))
+
+
+def trust_rows(found: Trust) -> list[dict[str, str]]:
+    """Returns what each length of training told, as rows of text."""
+
+    def interval(value: float, low: float, high: float) -> str:
+        return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+    return [
+        {
+            "Epochs": str(one.epochs),
+            "Networks": str(one.kendall.num_networks),
+            "Kendall's τ": interval(one.kendall.value, one.kendall.low, one.kendall.high),
+            "Spearman's ρ": interval(one.spearman.value, one.spearman.low, one.spearman.high),
+            "Gain": f"{one.gain:+.4f}",
+            "Errors a doubling of the cost": f"× {interval(one.factor.value, one.factor.low, one.factor.high)}",
+        }
+        for one in found.checks
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +146,11 @@ def layout(site: Site, study_id: int) -> Component:
     stored, body = newest_rule(site, family), list[Node]()
     if stored is not None:
         body += [html.Div(_tiles(stored), className="tiles"), _verdict(stored)]
+    if (trusted := trust_of(site, family)) is not None:
+        rows = trust_rows(trusted)
+        cells = [list(row.values()) for row in rows]
+        table = parts.table(list(rows[0]), cells, caption=TRUST_TITLE, numeric=(0, 1, 4))
+        body.append(parts.card(TRUST_TITLE, [html.P(f"{_sentence(trusted.verdict)}."), table]))
     charts = [
         parts.chart(
             one.name,
@@ -145,6 +176,11 @@ def layout(site: Site, study_id: int) -> Component:
             )
         )
     return html.Div(body, className="page")
+
+
+def _sentence(text: str) -> str:
+    """Returns a text that begins with a capital."""
+    return text[:1].upper() + text[1:]
 
 
 def _nothing(site: Site, family: Family) -> Component:

@@ -18,6 +18,7 @@ from dashboards.reader import Reader
 from dashboards.report import report
 from dashboards.site import Site
 from nas import adopt
+from nas.settings import Settings
 from nas.stages.fit import fit
 from nas.stages.grow import grow
 from nas.stages.sweep import sweep
@@ -37,11 +38,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     adopt(space.decode(space.sample(np.random.default_rng(0))), chosen)
     at = {"storage": chosen.search.storage, "evaluator": Modelled(may_fail=False)}
     sweep(STUDY, {"width": [1.5, 2.0, 3.0, 4.0], "resolution": [1.5, 2.0, 2.5]}, **at)
-    fit(STUDY, **at)
+    fit(STUDY, changes=_longer, **at)
     grow(STUDY, **at)
     with open_store(chosen.search.storage) as store:
         vote(store, store.study(f"{STUDY}.grow").id)
         yield Site(Reader(store))
+
+
+def _longer(stored: Settings) -> Settings:
+    """Returns a fit's settings with trainings that tell how far it may be trusted."""
+    return stored.model_copy(update={"fit": stored.fit.model_copy(update={"longer": (8, 16)})})
 
 
 @pytest.mark.parametrize("name", ["sweep", "region", "parameters", "predictions", "family"])
@@ -53,7 +59,7 @@ def test_each_figure_of_a_rule_is_drawn_for_the_study_and_for_each_of_its_arms(s
         axes = Figure().add_subplot()
         draw(axes)
         drawn.append([[np.asarray(point).tolist() for point in line.get_data()] for line in axes.lines])
-    assert len(drawn) == 4 and all(one == drawn[0] for one in drawn)
+    assert len(drawn) == 5 and all(one == drawn[0] for one in drawn)
 
 
 def test_a_sweeps_figure_shows_its_points_and_the_law_inside_its_interval(site: Site) -> None:
@@ -110,3 +116,17 @@ def test_the_report_has_every_figure_of_the_page_of_scaling_and_the_family(site:
 def _study(site: Site) -> int:
     [head] = [one for one in site.reader.browse.heads() if one.name == STUDY]
     return head.id
+
+
+def test_the_page_and_the_report_say_how_far_short_trainings_may_be_trusted(site: Site) -> None:
+    found = scaling.trust_of(site, scaling.family_of(site, _study(site)))
+    assert found is not None and [check.epochs for check in found.checks] == [8, 16]
+    shown = components(router.content(site, f"/s/{_study(site)}/scaling")[0])
+    told = [str(one.children) for one in shown if isinstance(one, html.P) and one.children is not None]
+    assert found.verdict[:1].upper() + found.verdict[1:] + "." in told
+    cells = [str(one.children) for one in shown if isinstance(one, html.Td)]
+    text = report(site, _study(site))
+    for check in found.checks:
+        kendall = f"{check.kendall.value:.2f} ({check.kendall.low:.2f} to {check.kendall.high:.2f})"
+        assert kendall in cells and f"<td>{kendall}</td>" in text
+    assert found.verdict in text
