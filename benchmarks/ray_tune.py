@@ -8,6 +8,7 @@ its own: `python -m benchmarks.ray_tune PART ...` is how they are started.
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
@@ -139,7 +140,7 @@ def _killed(num_kills: int) -> list[Row]:
         ),
     ]
     return [
-        Row(f"{num_kills} kills: {what}", mine, theirs, mine / max(theirs, 1e-9), None, None, "")
+        Row(f"{num_kills} kills: {what}", mine, theirs, mine / theirs if theirs else math.inf, None, None, "")
         for what, count in rows
         for mine, theirs in [(sum(map(count, ours)), sum(map(count, peer)))]
     ]
