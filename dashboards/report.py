@@ -121,7 +121,7 @@ def _scaling(site: Site, family: scaling.Family) -> list[str]:
         found.append(_table(scaling.TRUST_TITLE, scaling.trust_rows(trusted)) + sentence)
     found += [_section(one.title, one.drawn, one.note) for one in scaling.panels(site, family)]
     for name, law in scaling.laws(site, family).items():
-        rows = [{"number": one.name, "value": str(one)} for one in law.parameters]
+        rows = [{"number": key, "value": value} for key, value in info.law_rows(law).items()]
         found.append(_table(f"Law of {name}", rows))
     if members:
         found.append(_section("The family", family_curve(members)))

@@ -161,6 +161,11 @@ class LawCurve:
     highs: Array
 
 
+def law_rows(law: LawFit) -> dict[str, str]:
+    """Returns each number of a law with its interval, by name."""
+    return {one.name: f"{one.value:.4g} ({one.low:.4g} to {one.high:.4g})" for one in law.parameters}
+
+
 def law_curve(law: LawFit, num_points: int = 60) -> LawCurve:
     """Returns a law of one size as a curve to draw."""
     fitted = np.array([point.sizes[0] for point in law.points])

@@ -63,7 +63,7 @@ def _short(key: str) -> str:
 
 def _costs(left: Architecture, right: Architecture, names: tuple[str, str]) -> Component:
     rows: list[list[Node]] = [
-        [TITLES.get(name, "Resolution (px)"), f"{one:,}", f"{two:,}", _multiple(ratio)]
+        [TITLES[name], f"{one:,}", f"{two:,}", _multiple(ratio)]
         for name, one, two, ratio in cost_rows(left, right)
     ]
     return parts.table(("", *names, "Second / first"), rows, caption="Costs of both", numeric=(1, 2, 3))

@@ -165,7 +165,7 @@ def layout(site: Site, study_id: int) -> Component:
     ]
     body += [html.Div(charts, className="grid"), committees.card(committees_of(site, family))]
     body += [
-        parts.card(f"Law of {name}", parts.facts({one.name: str(one) for one in law.parameters}))
+        parts.card(f"Law of {name}", parts.facts(info.law_rows(law)))
         for name, law in laws(site, family).items()
     ]
     if not any(one.name == "saturation" for one in found):

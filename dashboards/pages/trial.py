@@ -76,7 +76,7 @@ def _facts(site: Site, head: Head, trial: TrialRecord, attempts: Sequence[Attemp
     values: dict[str, Node | list[Node]] = {
         "Reward": share(reward_of(trial, how)) if how else str((trial.objectives or ("–",))[0])
     }
-    values |= {name.capitalize(): f"{value:.5g}" for name, value in trial.metrics.items()}
+    values |= {name.replace("_", " ").capitalize(): f"{value:.5g}" for name, value in trial.metrics.items()}
     for name, value in trial.costs.items():
         values[TITLES.get(name, name).partition(" (")[0]] = quantity(value, UNITS.get(name, ""))
     values |= {

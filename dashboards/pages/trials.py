@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_ag_grid as dag
@@ -10,7 +10,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from dashboards.drawing.components import Nodes, aria, facts, pill
+from dashboards.drawing.components import Node, Nodes, aria, facts, pill
 from dashboards.info import grid
 from dashboards.info.rewards import weighing
 from dashboards.info.words import compact, duration, share
@@ -22,6 +22,7 @@ THEME = (
     " headerBackgroundColor: 'var(--soft)', accentColor: 'var(--accent)', fontFamily: 'inherit', rowHeight: 36})"
 )
 ASIDE = ("search", "states")  # what is asked for beside the grid
+HINTS = ("Tick two rows to compare their networks.", "Tick one more row to compare two networks.")
 _REAL = {"function": "params.value == null ? '' : d3.format('.4f')(params.value)"}
 _SHORT = {"function": "params.value == null ? '' : d3.format('.3~s')(params.value)"}
 _SECONDS = {"function": "params.value == null ? '' : d3.format(',.1f')(params.value)"}
@@ -77,7 +78,9 @@ def layout(site: Site, study_id: int) -> Component:
         },
         dashGridOptions={
             "theme": {"function": THEME},
-            "rowSelection": {"mode": "singleRow", "enableClickSelection": True, "checkboxes": False},
+            "rowSelection": {"mode": "multiRow", "enableClickSelection": True, "headerCheckbox": False},
+            "selectionColumnDef": {"pinned": "left", "width": 48, "minWidth": 48},
+            "tabToNextCell": {"function": "false"},  # Tab leaves the grid; arrows move inside it
             "cacheBlockSize": CACHE_ROWS,
             "maxBlocksInCache": 20,
             "infiniteInitialRowCount": len(table),
@@ -109,9 +112,10 @@ def layout(site: Site, study_id: int) -> Component:
                         [search, html.Div(states, role="group", **aria(label="States"))], className="controls"
                     ),
                     html.P(id="trials-count", className="note", role="status"),
+                    html.Div(_compare(), className="controls"),
                     rows,
                     html.P(
-                        "Click a row, or choose it with the space bar, to see it below; a double click opens it.",
+                        "Click a row, or pick it with the space bar, to see it below; a double click opens it.",
                         className="note",
                     ),
                 ],
@@ -173,14 +177,29 @@ def register(app: Dash, site: Site) -> None:
 
     @app.callback(
         Output("trials-chosen", "children"),
+        Output("trials-compare", "disabled"),
+        Output("trials-hint", "children"),
+        Output("trials-pair", "data"),
         Input("trials-grid", "selectedRows"),
         State("trials-study", "data"),
         prevent_initial_call=True,
     )
-    def choose(rows: list[dict[str, Any]] | None, study_id: int) -> Any:
-        if not rows:
-            return None
-        return _preview(site, study_id, rows[0])
+    def choose(rows: list[dict[str, Any]] | None, study_id: int) -> tuple[Any, bool, str, Any]:
+        picked = rows or []
+        pair, hint = compared(site, study_id, [int(row["number"]) for row in picked])
+        shown = [_preview(site, study_id, row) for row in picked[:2]]
+        return html.Div(shown, className="grid" if len(shown) > 1 else ""), pair is None, hint, pair
+
+    @app.callback(
+        Output("url", "pathname", allow_duplicate=True),
+        Input("trials-compare", "n_clicks"),
+        State("trials-pair", "data"),
+        prevent_initial_call=True,
+    )
+    def compare(clicks: int | None, pair: list[str] | None) -> str:
+        if not clicks or not pair:
+            raise PreventUpdate
+        return site.link(f"/compare/{pair[0]}/{pair[1]}")
 
     @app.callback(
         Output("url", "pathname", allow_duplicate=True),
@@ -191,6 +210,33 @@ def register(app: Dash, site: Site) -> None:
     def open_trial(clicked: Mapping[str, Any] | None, study_id: int) -> Any:
         number = str((clicked or {}).get("rowId", ""))
         return site.link(f"/s/{study_id}/trials/{number}") if number.isdigit() else no_update
+
+
+def compared(site: Site, study_id: int, numbers: Sequence[int]) -> tuple[tuple[str, str] | None, str]:
+    """Returns the digests of two picked trials, or None, and a sentence about what is picked."""
+    if len(numbers) != 2:
+        return None, HINTS[len(numbers)] if len(numbers) < 2 else f"{len(numbers)} picked: two are compared."
+    digests = {trial.number: trial.digest for trial in site.reader.browse.page(study_id, numbers)}
+    first, second = (digests.get(number) for number in numbers)
+    if first is None or second is None:
+        return None, f"Trial {numbers[0] if first is None else numbers[1]} has no network."
+    if first == second:
+        return None, f"Trials {numbers[0]} and {numbers[1]} are of one network."
+    return (first, second), f"Trials {numbers[0]} and {numbers[1]} are picked."
+
+
+def _compare() -> list[Node]:
+    """Returns the button that compares two picked rows, and what it waits for."""
+    button = html.Button(
+        "Compare the two networks",
+        id="trials-compare",
+        type="button",
+        className="primary",
+        disabled=True,
+        **aria(describedby="trials-hint"),
+    )
+    hint = html.Span(HINTS[0], id="trials-hint", className="note", role="status")
+    return [button, hint, dcc.Store(id="trials-pair")]
 
 
 def _column(name: str) -> dict[str, Any]:

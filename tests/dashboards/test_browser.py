@@ -208,16 +208,46 @@ def test_a_running_search_is_seen_to_move_without_a_reload(visit: Visit) -> None
     expect(page.locator("#points-note")).to_contain_text("measured trials")
 
 
-def test_another_weight_changes_the_winner_at_once(visit: Visit) -> None:
+def winners_of(house: House, weight: float, target: float) -> list[tuple[str, str]]:
+    """Returns trial and reward of the five best networks under the soft reward, from the stored numbers alone."""
+    best: dict[str, tuple[float, float, int]] = {}
+    for one in house.store.trials(house.studies["digits"]):
+        if one.state is TrialState.COMPLETE and one.digest:
+            reward = one.metrics["accuracy"] * (one.costs["macs"] / target) ** weight
+            found = (-reward, one.costs["macs"], one.number)
+            best[one.digest] = min(best.get(one.digest, found), found)
+    return [(f"trial {number}", f"{-negative:.4f}") for negative, _, number in sorted(best.values())[:5]]
+
+
+def test_another_weight_and_another_target_change_the_winners_at_once(visit: Visit) -> None:
     page = visit.go(f"/s/{visit.house.studies['digits']}", until="#search-winner")
-    before = page.locator("#search-winners").inner_text()
-    handle = page.locator("#reward-weight").get_by_role("slider")
-    handle.focus()
-    handle.press("Home")
-    expect(page.locator("#search-equation")).to_contain_text("^-0.5")
-    assert page.locator("#search-winners").inner_text() != before
+    equation, rows = page.locator("#search-equation"), page.locator("#search-winners tbody tr")
+
+    def shown() -> list[tuple[str, str]]:
+        cells = [row.split("\t") for row in rows.all_inner_texts()]
+        return [(winner, reward) for _, winner, reward, *_ in cells]
+
+    def moved(slider: str, key: str, presses: int, said: str) -> list[tuple[str, str]]:
+        handle = page.locator(slider).get_by_role("slider")
+        handle.focus()
+        for _ in range(presses):
+            handle.press(key)
+        expect(equation).to_have_text(said)
+        return shown()
+
+    page.evaluate("window.untouched = true")
+    expect(equation).to_have_text("accuracy × (macs / 1e+06)^-0.07")
+    own = shown()
+    assert own == winners_of(visit.house, -0.07, 1e6)
+    cheap = moved("#reward-weight", "Home", 1, "accuracy × (macs / 1e+06)^-0.5")
+    assert cheap == winners_of(visit.house, -0.5, 1e6) and cheap[0] != own[0]
+    half = moved("#reward-target", "ArrowLeft", 15, "accuracy × (macs / 5.012e+05)^-0.5")
+    assert half == winners_of(visit.house, -0.5, 1e6 * 10**-0.3) and half != cheap
+    accurate = moved("#reward-weight", "End", 1, "accuracy × (macs / 5.012e+05)^0")
+    assert accurate == winners_of(visit.house, 0.0, 1e6) and accurate[0][0] != cheap[0][0]
     page.get_by_role("button", name="Back to the study's own").click()
-    expect(page.locator("#search-equation")).to_contain_text("^-0.07")
+    expect(equation).to_have_text("accuracy × (macs / 1e+06)^-0.07")
+    assert shown() == own and page.evaluate("window.untouched")
 
 
 def test_every_point_of_a_large_study_is_drawn_by_webgl_and_its_pixels_are_there(visit: Visit) -> None:
@@ -258,6 +288,40 @@ def test_the_grid_sorts_filters_and_opens_a_trial(visit: Visit) -> None:
     expect(page.locator(".trial-title")).to_contain_text("Trial 2345")
 
 
+def test_two_trials_picked_in_the_grid_are_compared(visit: Visit) -> None:
+    digits = visit.house.studies["digits"]
+    complete = [one for one in visit.house.store.trials(digits) if one.state is TrialState.COMPLETE]
+    first = complete[0]
+    second, third = [one for one in complete if one.digest != first.digest][:2]
+    page = visit.go(f"/s/{digits}/trials", until=".ag-row .ag-checkbox-input")
+    button, hint = page.get_by_role("button", name="Compare the two networks"), page.locator("#trials-hint")
+    expect(button).to_be_disabled()
+    expect(hint).to_have_text("Tick two rows to compare their networks.")
+    for trial, said in (
+        (first, "Tick one more row"),
+        (third, "picked."),
+        (second, "3 picked: two are compared"),
+    ):
+        page.locator("#trials-search").fill(str(trial.number))  # what is ticked stays so out of sight
+        expect(page.locator("#trials-count")).to_contain_text(re.compile("^1 of "))
+        page.locator(f".ag-row[row-id='{trial.number}'] .ag-checkbox-input").check()
+        expect(hint).to_contain_text(said)
+    expect(button).to_be_disabled()
+    page.locator("#trials-search").fill(str(third.number))
+    row = page.locator(f".ag-row[row-id='{third.number}']")
+    row.locator("[col-id=number]").focus()
+    page.keyboard.press("Space")  # by keyboard as by a click
+    expect(hint).to_have_text(f"Trials {first.number} and {second.number} are picked.")
+    page.keyboard.press("Shift+Tab")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(visit.house.at(f"/compare/{first.digest}/{second.digest}"))
+    for trial, digest in ((first, "#first-digest"), (second, "#second-digest")):
+        expect(page.locator(digest)).to_have_text(str(trial.digest))
+        expect(page.get_by_role("link", name=f"digits / {trial.number}", exact=True)).to_be_visible()
+        expect(page.locator(f"td:text-is('{trial.costs['macs']:,.0f}')").first).to_be_visible()
+
+
 def test_two_networks_are_compared_from_the_page_of_one(visit: Visit) -> None:
     first, second = digests(visit.house)[:2]
     page = visit.go(f"/a/{first}", until="#compare-with")
@@ -265,6 +329,8 @@ def test_two_networks_are_compared_from_the_page_of_one(visit: Visit) -> None:
     page.get_by_role("button", name="Compare").click()
     expect(page.locator("#main")).to_contain_text("what differs is marked")
     assert page.locator(".different").count() > 0
+    shown = page.locator("#main").inner_text()
+    assert not [raw for raw in ("channels_width", "()", "_divisor", "relu") if raw in shown]
 
 
 def test_a_stage_opens_the_graph_of_its_operators(visit: Visit) -> None:

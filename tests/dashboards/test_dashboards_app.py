@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs_version
 from werkzeug.test import Client
 
 from dashboards.app import beat, make_application, too_heavy
-from dashboards.pages import encoding, router, studies
+from dashboards.pages import encoding, router, studies, trials
 from dashboards.pages.data import TABLES
 from dashboards.reader import Reader
 from dashboards.report import report
@@ -83,6 +83,27 @@ def test_what_is_not_there_is_said_in_words(site: Site, path: str, sentence: str
 def test_two_networks_are_compared_by_digest_its_beginning_or_name(site: Site) -> None:
     page, _, _ = router.content(site, f"/compare/{architecture(11).digest[:10]}/mobilenet_v2_0_35_224")
     assert "what differs is marked" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "hint"),
+    [
+        ([], "Tick two rows"),
+        ([0], "Tick one more row"),
+        ([0, 1, 2], "3 picked: two are compared"),
+        ([1, 5], "Trials 1 and 5 are of one network"),
+        ([0, 6], "Trial 6 has no network"),
+        ([0, 99], "Trial 99 has no network"),
+    ],
+)
+def test_only_two_different_networks_are_compared(site: Site, numbers: list[int], hint: str) -> None:
+    pair, said = trials.compared(site, 1, numbers)
+    assert pair is None and hint in said
+
+
+def test_two_picked_trials_are_compared_by_their_networks(site: Site) -> None:
+    pair, _ = trials.compared(site, 1, [1, 0])
+    assert pair == (architecture(11).digest, architecture(10).digest)
 
 
 def test_a_trial_links_to_those_that_it_was_bred_from(site: Site, store: Store) -> None:
