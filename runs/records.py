@@ -221,6 +221,11 @@ class Spent:
     def num_trials(self) -> int:
         return sum(self.counts.values())
 
+    @property
+    def num_held(self) -> int:
+        """How many trials some driver has in hand."""
+        return self.counts[TrialState.LEASED] + self.counts[TrialState.RUNNING]
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:

@@ -12,9 +12,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Task
+from nas.interfaces import Event, Executor, Failure, Measurement, Progress
 from nas.stages import outcomes
 from nas.stages.budget import counted, num_paid
+from nas.stages.device_time import DeviceTime
 from nas.stages.heartbeat import HEARTBEAT_S
 from nas.stages.history import History
 from nas.stages.proposals import ClaimLost, Proposal, Source, evaluation_key
@@ -27,9 +28,7 @@ from runs.records import RunRecord
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.25  # how long the driver sleeps when nothing happens: its reaction time to a stop
-MAX_BEGUN = (
-    50  # trials begun in one transaction: however many workers are free, none waits for all the others
-)
+MAX_BEGUN = 50  # trials begun in one transaction: none waits for all the others
 MAX_BARREN = 100  # proposals in a row that needed no training, after which the source has nothing new
 
 
@@ -65,6 +64,7 @@ class Driver:
         self._should_stop, self._watch = should_stop, watch
         self._history = History(store, study, rules.reward, already_s=max(0.0, store.now() - run.started))
         self._running: dict[str, Training] = {}  # by the key of the work
+        self._time = DeviceTime(rules.budget.device_hours, self._history, self._running.values())
         self._starts: list[Start] = []
         self._outcomes: list[Outcome] = []
         self._steps: list[Step] = []
@@ -106,12 +106,11 @@ class Driver:
         """Returns the ending with the numbers after the last training, and with what is left to go on with."""
         if ending.kind != "done":
             return ending
-        reason = self._rules.budget.exceeded(self._history.spent, self._history.hours) or ending.reason
+        exceeded = self._rules.budget.exceeded(self._history.spent, self._history.hours)
+        reason = exceeded or self._time.refusal or ending.reason
         num_waiting = self._history.spent.counts[TrialState.QUEUED]
-        waiting = (
-            f"; {counted(num_waiting, 'trial')} stopped in the middle and can go on" if num_waiting else ""
-        )
-        return Ending(ending.kind, reason + waiting)
+        waiting = f"; {counted(num_waiting, 'trial')} stopped in the middle and can go on"
+        return Ending(ending.kind, reason + (waiting if num_waiting else ""))
 
     def _fill(self) -> None:
         """Claims and places trials until the workers are busy or there is a reason to end."""
@@ -125,8 +124,9 @@ class Driver:
             if self._ending is not None:
                 self._drain()
                 return
-            self._ending = self._too_short(self._history.usual_epoch_s)
-            if self._ending is not None:
+            reason = self._rules.budget.too_short(self._history.hours, self._history.usual_epoch_s)
+            if reason := reason or self._time.too_short(self._now()):
+                self._ending = Ending("done", reason)
                 return
             claims = self._claims(min(num_free, MAX_BEGUN))
             if not claims:
@@ -137,6 +137,7 @@ class Driver:
 
     def _catch_up(self) -> None:
         self._history.refresh()
+        self._time.read()
         self._is_behind = False
 
     def _reason_to_end(self) -> Ending | None:
@@ -147,10 +148,8 @@ class Driver:
             return Ending(
                 "failures", "no worker can be started any more; look at the last trial's error, then resume"
             )
-        if rules.max_failures is not None and spent.counts[TrialState.FAILED] > rules.max_failures:
-            failed = spent.counts[TrialState.FAILED]
-            allowed = f"{rules.max_failures} {'is' if rules.max_failures == 1 else 'are'} allowed"
-            return Ending("failures", f"{counted(failed, 'trial')} failed, and {allowed}")
+        if failures := rules.too_many_failures(spent):
+            return Ending("failures", failures)
         if self._source.num_trials is None and self._num_barren >= MAX_BARREN:
             return Ending(
                 "exhausted", f"the last {MAX_BARREN} proposals were refused or known; nothing new came"
@@ -158,23 +157,20 @@ class Driver:
         reason = rules.budget.exceeded(spent, self._history.hours)
         return None if reason is None else Ending("done", reason)
 
-    def _too_short(self, epoch_s: float | None) -> Ending | None:
-        """Returns the ending where an epoch will not end in time; trainings whose epochs are shorter go on."""
-        reason = self._rules.budget.too_short(self._history.hours, epoch_s)
-        return None if reason is None else Ending("done", reason)
-
     def _claims(self, num_free: int) -> Sequence[Claim]:
         """Returns trials to work on: those that somebody left behind first, then new ones within the budget."""
         claims: list[Claim] = []
         may_be_left = self._is_due_to_reclaim or self._history.spent.counts[TrialState.QUEUED] > 0
-        while may_be_left and len(claims) < num_free:
+        num_afforded = self._time.affordable(num_free, self._now())
+        while may_be_left and len(claims) < num_afforded:
             claim = self._store.reclaim(self._study.id)
             if claim is None:
                 self._is_due_to_reclaim = False  # until the next heartbeat: leases end slowly
                 break
             claims.append(claim)
         if claims:
-            return claims
+            return self._afforded(claims)
+        num_free = self._time.affordable(num_free, self._now(), beside_others=True)
         room = self._rules.budget.room(self._history.spent, self._history.hours)
         if self._source.num_trials is not None:
             left = self._source.num_trials - self._history.spent.num_trials
@@ -184,17 +180,24 @@ class Driver:
             self._is_behind = True
             limits = {"max_paid": self._rules.budget.trials, "max_trials": self._source.num_trials}
             claims += self._store.begin(self._study.id, num_new, **limits)
-        if not claims and not self._running and not self._num_held:
+        # while other drivers' trials are in hand, the arm is not over, and they may be left
+        if not claims and not self._running and not self._history.spent.num_held:
             num_done = num_paid(self._history.spent)
             text = "the one trial is done" if num_done == 1 else f"all {num_done} trials are done"
             self._ending = Ending("done", text)
         return claims
 
-    @property
-    def _num_held(self) -> int:
-        """Returns how many trials are in hand: while other drivers' are, the arm is not over, and they may be left."""
-        counts = self._history.spent.counts
-        return counts[TrialState.LEASED] + counts[TrialState.RUNNING]
+    def _afforded(self, claims: list[Claim]) -> list[Claim]:
+        """Returns those of taken-over trials whose first epoch ends within the device-hours; an owner that is gone has
+        used some of these. The others go back."""
+        if self._rules.budget.device_hours is None:
+            return claims
+        self._catch_up()
+        num_afforded = self._time.affordable(len(claims), self._now())
+        self._store.release(claims[num_afforded:])
+        if reason := self._time.too_short(self._now()):
+            self._ending = Ending("done", reason)
+        return claims[:num_afforded]
 
     def _claimed(self) -> list[Claim]:
         """Returns every trial that this driver holds."""
@@ -255,6 +258,7 @@ class Driver:
             self._judge(running, event)
             return
         del self._running[event.key]
+        self._time.add(event.seconds - running.seconds)
         if running.is_lost:
             logger.warning(
                 "trial %d went to another driver; its late result is dropped", running.claim.number
@@ -267,11 +271,14 @@ class Driver:
             self._end(running, outcomes.pruned(running.claim, event))
         else:
             followers = [start.claim for start in running.followers]
+            self._write_steps()  # its last epoch is told before it goes
             self._store.release([running.claim, *followers], {running.claim.attempt: event.seconds})
+            self._time.wrote()
 
     def _judge(self, running: Training, progress: Progress) -> None:
         """Notes an epoch and stops the trial where its rung says so."""
         claim = running.claim
+        self._time.add(progress.seconds - running.seconds)
         epoch_s = running.hear(progress, self._now())
         gain = self._history.gain(running.costs, progress.accuracy)
         metrics = {"accuracy": progress.accuracy, "loss": progress.loss}
@@ -282,15 +289,18 @@ class Driver:
         if not running.is_pruned and not self._rules.rungs.keeps(
             claim.number, progress.epoch, self._history.curves
         ):
-            running.is_pruned = True
+            running.is_pruned = running.is_ending = True
             self._executor.stop(progress.key)
             return
-        if epoch_s is not None:
-            self._history.epoch_s.append(epoch_s)
-            ending = self._too_short(epoch_s) if progress.epoch < running.proposal.fidelity.epochs else None
-            if ending is not None:
-                self._ending = self._ending or ending
-                self._executor.stop(progress.key)
+        if epoch_s is None or running.epoch_s is None:
+            return
+        self._history.time(epoch_s, running.epoch_s)
+        reason = self._rules.budget.too_short(self._history.hours, epoch_s)
+        reason = reason or self._time.overdrawn(running, self._now())
+        if reason and not running.is_ending:  # trainings whose epochs are shorter go on
+            running.is_ending = True
+            self._ending = self._ending or Ending("done", reason)
+            self._executor.stop(progress.key)
 
     def _fail(self, running: Training, failure: Failure) -> None:
         followers, running.followers = running.followers, []
@@ -309,6 +319,7 @@ class Driver:
             ends, self._outcomes = self._outcomes, []
             steps, self._steps = self._steps, []
             finished = self._store.finish(ends, steps)
+            self._time.wrote()
             for outcome in finished.refused:
                 logger.warning(
                     "trial %d ended under another driver; our result is dropped", outcome.claim.number
@@ -325,27 +336,19 @@ class Driver:
                 assert start.key is not None
                 running = self._running[start.key.hash]
                 running.since = self._now()
-                self._executor.submit(self._task(running))
+                patience_s, url = self._history.patience_s, self._store.artifacts.url
+                self._executor.submit(running.task(self._rules, checkpoints=url, patience_s=patience_s))
+
+    def _write_steps(self) -> None:
+        steps, self._steps = self._steps, []
+        if steps:
+            self._store.renew(list({step.claim.attempt: step.claim for step in steps}.values()), steps)
 
     def _forget_checkpoints(self, outcome: Outcome) -> None:
         """Removes the checkpoints of a training whose end is recorded."""
         key = self._trained.pop(outcome.claim.attempt, None)
         if key is not None:
             self._store.artifacts.drop_checkpoints(key)
-
-    def _task(self, running: Training) -> Task:
-        rules = self._rules
-        return Task(
-            key=running.key.hash,
-            architecture=running.proposal.architecture.to_json(),
-            data=rules.data,
-            recipe=running.proposal.recipe or rules.recipe,
-            fidelity=running.proposal.fidelity,
-            seed=running.proposal.seed,
-            checkpoints=self._store.artifacts.url,
-            time_limit_s=rules.time_limit_s,
-            stall_s=rules.stall_s or self._history.patience_s,
-        )
 
     def _beat(self) -> None:
         """Renews leases and the run, writes epochs, and ends the stage when time or patience is over."""
@@ -358,6 +361,7 @@ class Driver:
         self._catch_up()
         claims = self._claimed()
         lost = self._store.renew(claims, steps) if claims else []
+        self._time.wrote()
         self._store.renew_run(self._run.id)
         for key, running in self._running.items():
             if running.claim in lost and not running.is_lost:

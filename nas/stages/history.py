@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from statistics import median
 
@@ -43,6 +43,7 @@ class History:
         curves = store.curves(study.id, "accuracy")
         self.refresh()
         self.epoch_s = deque((s for trial in self.trials if (s := _epoch_s(trial))), maxlen=_NUM_TIMED)
+        self._charged_s = deque(self._charged(curves), maxlen=_NUM_TIMED)
         for number, steps in curves.items():
             for epoch, accuracy in steps.items():
                 self.note(number, epoch, self.gain(self._trials[number].costs, accuracy))
@@ -61,6 +62,16 @@ class History:
     def note(self, number: int, epoch: int, gain: Gain) -> None:
         """Adds one point to the curve of a trial."""
         self.curves.setdefault(number, {})[epoch] = gain
+
+    def time(self, epoch_s: float, charged_s: float) -> None:
+        """Notes how long an epoch took.
+
+        Args:
+            epoch_s: from one report to the next.
+            charged_s: of its device.
+        """
+        self.epoch_s.append(epoch_s)
+        self._charged_s.append(charged_s)
 
     def gain(self, costs: Mapping[str, float], accuracy: float) -> Gain:
         """Returns what the rungs compare, larger is better: the reward, or (accuracy, -cost).
@@ -81,6 +92,11 @@ class History:
         return median(self.epoch_s) if self.epoch_s else None
 
     @property
+    def longest_epoch_s(self) -> float | None:
+        """Returns the most device seconds of the latest epochs; None before there is one."""
+        return max(self._charged_s, default=None)
+
+    @property
     def patience_s(self) -> float:
         """Returns the seconds without an epoch after which a worker is taken for lost, where nobody has said it."""
         return max([_STALL_S, *(_STALL_EPOCHS * seconds for seconds in self.epoch_s)])
@@ -93,6 +109,18 @@ class History:
             for trial in reversed(self.trials)
         )
         return sum(1 for _ in takewhile(bool, is_barren))
+
+    def _charged(self, curves: Mapping[int, Mapping[int, float]]) -> Iterator[float]:
+        """Yields the mean device seconds of an epoch of each trial that has reported one and did not fail."""
+        for trial in self.trials:
+            num_epochs = max(curves.get(trial.number, ()), default=0)
+            if not num_epochs or trial.state is TrialState.FAILED:
+                continue
+            seconds = trial.seconds
+            if not trial.state.is_finished:
+                seconds = sum(one.seconds for one in self._store.attempts(trial.id))
+            if seconds:
+                yield seconds / num_epochs
 
     @property
     def hours(self) -> float:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from nas.reward import Reward
 from nas.settings import DataSettings, Recipe
-from nas.stages.budget import Budget
+from nas.stages.budget import Budget, counted
 from nas.strategies.rungs import Rungs
+from runs import Spent, TrialState
 from search_space import Architecture, Cost, cost
 
 
@@ -44,6 +45,13 @@ class Rules:
         price = cost(architecture)
         costs = {name: float(getattr(price, name)) for name in Cost.__dataclass_fields__}
         return costs if self.latency_ms is None else costs | {"latency_ms": self.latency_ms(architecture)}
+
+    def too_many_failures(self, spent: Spent) -> str | None:
+        """Returns how many trials failed and how many may, in words; None while it is no more."""
+        failed, allowed = spent.counts[TrialState.FAILED], self.max_failures
+        if allowed is None or failed <= allowed:
+            return None
+        return f"{counted(failed, 'trial')} failed, and {allowed} {'is' if allowed == 1 else 'are'} allowed"
 
     def objectives(
         self, costs: Mapping[str, float], accuracy: float, latency_ms: float | None
