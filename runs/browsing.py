@@ -149,12 +149,14 @@ class Browsing:
         statement = sa.select(metric.c.name).where(metric.c.trial_id.in_(trial_ids)).distinct()
         return self._database.read(lambda connection: sorted(connection.scalars(statement)))
 
-    def curves(self, study_id: int, trial_ids: Sequence[int], name: str) -> dict[int, dict[int, float]]:
-        """Returns one per-step metric of these trials, by trial id and step."""
+    def curves(
+        self, study_id: int, trial_ids: Sequence[int], name: str, *, after_step: int | None = None
+    ) -> dict[int, dict[int, float]]:
+        """Returns one per-step metric of these trials, by trial id and step; steps after `after_step` where given."""
         if not trial_ids:
             return {}
         return self._database.read(
-            lambda connection: metrics.of_trials(connection, study_id, trial_ids, name)
+            lambda connection: metrics.of_trials(connection, study_id, trial_ids, name, after_step=after_step)
         )
 
     def measured(self, digest: str, *, limit: int = 50) -> list[tuple[int, int, TrialRecord]]:

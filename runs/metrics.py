@@ -54,14 +54,22 @@ def of_trial(connection: Connection, trial_id: int) -> list[MetricRecord]:
 
 
 def of_trials(
-    connection: Connection, study_id: int, trial_ids: Sequence[int], name: str
+    connection: Connection,
+    study_id: int,
+    trial_ids: Sequence[int],
+    name: str,
+    *,
+    after_step: int | None = None,
 ) -> dict[int, dict[int, float]]:
     """Returns one metric by trial id and step, the latest attempt's where several reported a step.
 
     Args:
         trial_ids: of these trials; empty means all of the study.
+        after_step: only later steps; None: all.
     """
     statement = _OF_TRIALS if trial_ids else _OF_STUDY
+    if after_step is not None:
+        statement = statement.where(metric.c.step > after_step)
     wanted = {"the_name": name} | ({"the_trials": trial_ids} if trial_ids else {"the_study": study_id})
     found: dict[int, dict[int, float]] = {}
     for trial_id, step, value in connection.execute(statement, wanted):

@@ -21,6 +21,13 @@ from runs.durable_files import Files, Fs, LocalFiles, storage_failures
 
 LOCAL_PROTOCOLS = ("file", "local")
 OBJECT_PROTOCOLS = ("s3", "gs", "az", "abfs", "memory")
+# The package that fsspec needs for a protocol, and what to install for it.
+_PACKAGES = {
+    "s3": ("s3fs", "'nas-compound[s3]'"),
+    "gs": ("gcsfs", "'nas-compound[gcs]'"),
+    "az": ("adlfs", "adlfs"),
+    "abfs": ("adlfs", "adlfs"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +116,9 @@ def open_files(url: str, fs: Fs) -> Files:
     try:
         remote, root = fsspec.url_to_fs(absolute_url(url))
     except ImportError as error:
-        raise BadArtifact(f"{safe_url(url)} needs another package: {error}; install it with pip") from error
+        package, wanted = _PACKAGES[protocol]
+        raise BadArtifact(
+            f"{protocol}:// must have the package {package}, which cannot be imported for {safe_url(url)}; run"
+            f" `pip install {wanted}` beside the driver and on the workers"
+        ) from error
     return ObjectFiles(remote, str(root))

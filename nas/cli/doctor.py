@@ -197,7 +197,7 @@ def _devices(session: Session) -> str:
 
 
 def _ray(session: Session) -> str:
-    from nas.execution import require_answer
+    from nas.execution import cluster_nodes
     from nas.execution.local_ray import unguarded
 
     address = session.configuration().settings.search.address
@@ -207,8 +207,8 @@ def _ray(session: Session) -> str:
     warning = unguarded("127.0.0.1" if host in ("localhost", "[::1]") else host, os.environ)
     if warning is not None:
         raise CommandError(warning)
-    require_answer(address)
-    return f"ray {_version('ray')} here, and {address} answers"
+    num_nodes = sum(bool(node["Alive"]) for node in cluster_nodes(address))
+    return f"ray {_version('ray')} here and at {address}, on {num_nodes} node{'' if num_nodes == 1 else 's'}"
 
 
 CHECKS: dict[str, Check] = {

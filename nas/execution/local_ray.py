@@ -20,6 +20,7 @@ from ray._private import ray_constants, services
 from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 
+from nas.execution import ray_versions
 from nas.execution.demands import Demands
 from nas.execution.errors import ExecutorError
 
@@ -94,8 +95,8 @@ def head_answers() -> bool:
     return True
 
 
-def require_answer(address: str) -> None:
-    """Refuses an address at which nothing listens; see `nas.execution.registry.require_answer`."""
+def _head(address: str) -> str:
+    """Returns the address that `auto` stands for, else `address`; refuses one where nothing listens, within seconds."""
     try:
         found: str = services.get_ray_address_from_environment("auto", None) if address == "auto" else address
         host, _, port = found.removeprefix("ray://").rpartition(":")
@@ -104,6 +105,7 @@ def require_answer(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_TIMEOUT_S).close()
     except (OSError, OverflowError) as error:
         raise _no_cluster(address, error) from error
+    return found
 
 
 def nodes(address: str) -> Sequence[Mapping[str, Any]]:
@@ -134,13 +136,17 @@ def on_worker(function: Callable[[Any], Any], given: Any, *, demands: Demands, a
 
 def _join(address: str) -> None:
     """Joins a cluster. Its workers get the code that runs here, through Ray itself: no shared disk is needed."""
-    require_answer(address)
+    head = _head(address)
     _read_guard_again()
     environment = {"py_modules": [str(Path(package.__file__).parent) for package in _packages()]}
     try:
+        if not head.startswith("ray://"):
+            ray_versions.require_same(head)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise _no_cluster(address, error) from error
+    except ExecutorError:
+        raise
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
+        raise ray_versions.told(address, error) or _no_cluster(address, error) from error
     untyped_ray: Any = ray
     warning = unguarded(untyped_ray.util.get_node_ip_address(), os.environ)
     if warning is not None:

@@ -70,23 +70,14 @@ def open_executor(
 def cluster_nodes(address: str) -> Sequence[Mapping[str, Any]]:
     """Joins the cluster at `address` and returns its nodes, as Ray lists them.
 
-    Raises:
-        ExecutorError: it cannot be reached.
-    """
-    nodes: Sequence[Mapping[str, Any]] = importlib.import_module("nas.execution.local_ray").nodes(address)
-    return nodes
-
-
-def require_answer(address: str) -> None:
-    """Returns when the head of the cluster at `address` takes a connection, within seconds.
-
     Args:
         address: HOST:PORT, ray://HOST:PORT, or auto: the cluster that this machine is a node of.
 
     Raises:
-        ExecutorError: nothing listens there, or there is no such cluster.
+        ExecutorError: nothing listens there (told within seconds), or it is no such cluster, or one of other versions.
     """
-    importlib.import_module("nas.execution.local_ray").require_answer(address)
+    nodes: Sequence[Mapping[str, Any]] = importlib.import_module("nas.execution.local_ray").nodes(address)
+    return nodes
 
 
 def on_worker(

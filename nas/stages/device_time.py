@@ -43,7 +43,7 @@ class DeviceTime:
         self._unread_s = 0.0
         num_own = sum(one.since is not None and not one.is_lost for one in self._trainings)
         # trainings of other drivers
-        self._others = max(0, self._history.spent.counts[TrialState.RUNNING] - num_own)
+        self.num_others = max(0, self._history.spent.counts[TrialState.RUNNING] - num_own)
 
     def affordable(self, num_trainings: int, now: float, *, beside_others: bool = False) -> int:
         """Returns how many of so many trainings may begin, each with an epoch.
@@ -56,7 +56,7 @@ class DeviceTime:
         epoch_s = self._history.longest_epoch_s
         if self._limit_s is None or not epoch_s:
             return num_trainings
-        given_s = self._given_s(now) + (self._others * epoch_s if beside_others else 0.0)
+        given_s = self._given_s(now) + (self.num_others * epoch_s if beside_others else 0.0)
         return min(num_trainings, max(0, int((self._limit_s - given_s) / epoch_s + _ROUNDING)))
 
     def too_short(self, now: float) -> str | None:
@@ -70,7 +70,7 @@ class DeviceTime:
         """Returns why a training that has told of an epoch must not begin the next, in words; None where it may."""
         if self._limit_s is None or training.epoch_s is None or training.is_ending:
             return None
-        given_s = self._given_s(now) + self._others * (self._history.longest_epoch_s or 0.0)
+        given_s = self._given_s(now) + self.num_others * (self._history.longest_epoch_s or 0.0)
         if given_s <= self._limit_s + _ROUNDING * training.epoch_s:
             return None
         self._refused_s = training.epoch_s

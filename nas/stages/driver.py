@@ -91,7 +91,10 @@ class Driver:
                     if self._ending is not None:
                         break
                     time.sleep(POLL_S)  # the study is paused, or the last trials are other drivers'
-                for event in self._executor.events(POLL_S):
+                events = self._executor.events(POLL_S)
+                if self._time.num_others and any(isinstance(event, Progress) for event in events):
+                    self._catch_up()  # an epoch is judged by what other drivers' trials have reported too
+                for event in events:
                     self._absorb(event)
                 self._flush()
                 self._beat()
@@ -128,8 +131,7 @@ class Driver:
             if reason := reason or self._time.too_short(self._now()):
                 self._ending = Ending("done", reason)
                 return
-            claims = self._claims(min(num_free, MAX_BEGUN))
-            if not claims:
+            if not (claims := self._claims(min(num_free, MAX_BEGUN))):
                 return
             self._place(claims)
             self._flush()
@@ -188,8 +190,7 @@ class Driver:
         return claims
 
     def _afforded(self, claims: list[Claim]) -> list[Claim]:
-        """Returns those of taken-over trials whose first epoch ends within the device-hours; an owner that is gone has
-        used some of these. The others go back."""
+        """Returns those of taken-over trials that have an epoch left: an owner that is gone has used time too."""
         if self._rules.budget.device_hours is None:
             return claims
         self._catch_up()
@@ -227,6 +228,7 @@ class Driver:
             else:
                 self._num_barren = 0
                 self._starts.append(start)
+                self._history.own.add(start.claim.number)
                 self._running[key.hash] = Training(start.claim, proposal, key, start.costs)
 
     def _proposed(self, claims: Sequence[Claim]) -> list[tuple[Proposal, EvaluationKey, Start]]:
@@ -366,6 +368,7 @@ class Driver:
         for key, running in self._running.items():
             if running.claim in lost and not running.is_lost:
                 running.is_lost = True
+                self._history.own.discard(running.claim.number)
                 self._executor.stop(key)
         self._obey()
         if self._ending is None:

@@ -9,6 +9,7 @@ from statistics import median
 
 from nas.reward import Reward
 from runs import MAX_ATTEMPTS, Spent, Store, StudyRecord, TrialRecord, TrialState
+from runs.browsing import Browsing
 
 Gain = float | tuple[float, ...]
 _NUM_TIMED = 50  # latest epochs that say how long one takes
@@ -39,9 +40,11 @@ class History:
         self._trials: dict[int, TrialRecord] = {}  # by number
         self._ended_without_result: dict[str, TrialRecord] = {}  # by the key of the work
         self.curves: dict[int, dict[int, Gain]] = {}  # by trial number and epoch
+        self.own: set[int] = set()  # trials of this driver, whose epochs it hears itself
+        self._browsing = Browsing(store.database)
         # Before the trials, so that each is known: another driver may begin one and report its epoch between the two.
         curves = store.curves(study.id, "accuracy")
-        self.refresh()
+        self._changed()
         self.epoch_s = deque((s for trial in self.trials if (s := _epoch_s(trial))), maxlen=_NUM_TIMED)
         self._charged_s = deque(self._charged(curves), maxlen=_NUM_TIMED)
         for number, steps in curves.items():
@@ -49,7 +52,16 @@ class History:
                 self.note(number, epoch, self.gain(self._trials[number].costs, accuracy))
 
     def refresh(self) -> None:
-        """Reads what has changed, by this driver or another."""
+        """Reads what has changed, by this driver or another, and which epochs others' trials have reported since."""
+        told = {one.id: one for one in self._changed() if one.number not in self.own and _was_trained(one)}
+        heard = min((max(self.curves.get(one.number, ()), default=0) for one in told.values()), default=0)
+        curves = self._browsing.curves(self._study.id, list(told), "accuracy", after_step=heard)
+        for trial_id, steps in curves.items():
+            for epoch, accuracy in steps.items():
+                self.note(told[trial_id].number, epoch, self.gain(told[trial_id].costs, accuracy))
+
+    def _changed(self) -> list[TrialRecord]:
+        """Reads what is spent and which trials have changed; returns these."""
         self.spent: Spent
         self.spent, changed = self._store.news(self._study.id, self._revision)
         for trial in changed:
@@ -58,6 +70,7 @@ class History:
             is_final = trial.failure_class is None or trial.failure_class not in MAX_ATTEMPTS
             if trial.state in (TrialState.PRUNED, TrialState.FAILED) and trial.key and is_final:
                 self._ended_without_result.setdefault(trial.key, trial)
+        return changed
 
     def note(self, number: int, epoch: int, gain: Gain) -> None:
         """Adds one point to the curve of a trial."""
@@ -131,6 +144,11 @@ class History:
     def trials(self) -> list[TrialRecord]:
         """Returns all trials by number."""
         return [self._trials[number] for number in sorted(self._trials)]
+
+
+def _was_trained(trial: TrialRecord) -> bool:
+    """Returns whether a trial has been, or is being, trained itself."""
+    return bool(trial.key) and trial.reused_from is None and trial.state is not TrialState.INFEASIBLE
 
 
 def _epoch_s(trial: TrialRecord) -> float | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from nas.evaluation.evaluator import num_gpus
 from nas.evaluation.probe import Candidates, probed
-from nas.execution import cluster_nodes, on_worker, require_answer
+from nas.execution import cluster_nodes, on_worker
 from nas.execution.demands import NODE_LABEL, Demands
 from nas.execution.errors import ExecutorError
 from nas.execution.packing import Packing, on_cores, on_gpu
@@ -74,15 +74,15 @@ def check_places(chosen: SearchSettings) -> None:
 
 
 def check_workers(chosen: SearchSettings) -> None:
-    """Refuses, before anything is kept, workers that contradict themselves and a cluster that does not answer.
+    """Refuses, before anything is kept, workers that contradict themselves and a cluster that cannot be joined.
 
     Raises:
         SettingsError: as for `check_places`.
-        ExecutorError: nothing answers at the address.
+        ExecutorError: nothing answers at the address, or a cluster of other versions.
     """
     check_places(chosen)
     if chosen.address is not None:
-        require_answer(chosen.address)
+        cluster_nodes(chosen.address)
 
 
 def place(chosen: SearchSettings, *, num_processes: int = 1) -> Placement:

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tomllib
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runs import FailureClass
+from runs import FailureClass, object_files
 from runs.artifact_errors import (
     ArtifactCorrupt,
     ArtifactError,
@@ -265,10 +266,28 @@ def test_a_password_in_a_url_is_in_no_text() -> None:
     assert "hunter2" not in f"{store} {store!r} {refused.value}"
 
 
-def test_a_missing_package_for_a_kind_of_store_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(BadArtifact, match="s3fs"):
-        ArtifactStore("s3://bucket/a").exists("0" * 64)
+@pytest.mark.parametrize(
+    ("kind", "package", "wanted"),
+    [("s3", "s3fs", "'nas-compound[s3]'"), ("gs", "gcsfs", "'nas-compound[gcs]'"), ("az", "adlfs", "adlfs")],
+)
+def test_a_missing_package_for_a_kind_of_store_is_named_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch, kind: str, package: str, wanted: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(BadArtifact) as refused:
+        ArtifactStore(f"{kind}://key:hunter2@bucket/a").exists("0" * 64)
+    assert str(refused.value) == (
+        f"{kind}:// must have the package {package}, which cannot be imported for {kind}://***@bucket/a; run"
+        f" `pip install {wanted}` beside the driver and on the workers"
+    )
+
+
+def test_the_extras_that_errors_name_are_those_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for kind, extra in (("s3", "s3"), ("gs", "gcs")):
+        package, wanted = object_files._PACKAGES[kind]
+        assert wanted == f"'{project['name']}[{extra}]'" and extras[extra][0].startswith(package)
 
 
 def test_errors_say_their_class_and_exit_code_and_can_be_sent_between_processes() -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-import socket
+import os
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray._private.utils import check_version_info
 
 from nas.cli import doctor
+from nas.execution import ray_versions
 from nas.execution.local_ray import unguarded
 from runs import open_store
 from tests.fakes.processes import free_port
 from tests.nas.cli.conftest import Nas
+
+ROOT = Path(__file__).parents[3]
 
 
 def findings(nas: Nas, *words: str) -> tuple[int, dict[str, Any]]:
@@ -43,6 +50,15 @@ def test_a_small_disk_is_found(nas: Nas, ledger: Path, monkeypatch: pytest.Monke
     assert code == 1 and "free" in rows["disk"]["finding"] and rows["disk"]["remedy"]
 
 
+def test_an_artifact_store_without_its_package_is_found_with_what_installs_it(
+    nas: Nas, ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    code, rows = findings(nas, "--artifacts", "s3://bucket/nas")
+    assert code == 1 and "s3fs" in rows["artifacts"]["finding"]
+    assert "pip install 'nas-compound[s3]'" in rows["artifacts"]["remedy"]
+
+
 def test_a_ray_that_anybody_can_reach_is_found(
     nas: Nas, ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,13 +67,50 @@ def test_a_ray_that_anybody_can_reach_is_found(
     assert code == 1 and "RAY_AUTH_MODE=token" in rows["ray"]["remedy"]
 
 
-def test_a_cluster_is_asked_whether_it_answers(nas: Nas, ledger: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        address = f"127.0.0.1:{listening.getsockname()[1]}"
-        code, rows = findings(nas, "--address", address)
-        assert code == 0 and f"{address} answers" in rows["ray"]["finding"]
+def test_a_cluster_at_which_nothing_answers_is_found(nas: Nas, ledger: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
     code, rows = findings(nas, "--address", address)
     assert code == 1 and address in rows["ray"]["finding"] and rows["ray"]["remedy"]
+
+
+@pytest.mark.slow
+def test_a_cluster_of_another_ray_is_told_in_a_sentence_by_doctor_and_search(tmp_path: Path) -> None:
+    environment = os.environ | {"RAY_AUTH_MODE": "disabled"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "nas", *words, "--storage", f"sqlite:///{tmp_path}/nas.db"]
+        return subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+        )
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    program = [sys.executable, "-m", "tests.fakes.ray_head", str(tmp_path), "2.59.0", python]
+    with subprocess.Popen(
+        program, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as head:
+        assert head.stdin is not None and head.stdout is not None
+        address = json.loads(head.stdout.readline())["address"]
+        looked, searched = run("doctor", "--json", "--address", address), run("search", "--address", address)
+        head.stdin.close()
+    [row] = [row for row in json.loads(looked.stdout) if row["check"] == "ray"]
+    finding = f"got Ray 2.59.0 with Python {python} at '{address}' and Ray {version('ray')} with Python {python} here"
+    assert not row["ok"] and row["finding"].endswith(finding), row
+    assert row["remedy"] == (
+        f"start the cluster with `pip install 'ray=={version('ray')}'` under Python {python}, or run this in an"
+        " environment with its versions"
+    )
+    assert searched.returncode == 2 and finding in " ".join(searched.stderr.split()), searched.stderr
+    assert not (tmp_path / "nas.db").exists(), "nothing is kept"
+
+
+@pytest.mark.parametrize("level", ["minor", "patch"])
+def test_a_refusal_of_rays_own_is_the_same_sentence(level: str) -> None:
+    told = {"ray_version": version("ray"), "python_version": "3.99.1"}
+    with pytest.raises(RuntimeError) as refused:
+        check_version_info(told, "Ray Client", python_version_match_level=level)
+    sentence = str(ray_versions.told("ray://h:1", refused.value))
+    assert f"got Ray {version('ray')} with Python 3.99.1 at 'ray://h:1' and Ray {version('ray')}" in sentence
+    assert ray_versions.told("ray://h:1", RuntimeError("Ray: 1 Python: 2")) is None
 
 
 def test_what_is_looked_at_is_not_made(nas: Nas, tmp_path: Path) -> None:
