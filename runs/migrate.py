@@ -146,7 +146,7 @@ def _lock(connection: Connection) -> None:
 
 
 def _run_migrations(connection: Connection) -> None:
-    from alembic import command  # a fifth of a second to import, and most storages need no migration
+    from alembic import command
     from alembic.config import Config
 
     config = Config()

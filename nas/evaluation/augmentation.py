@@ -32,22 +32,17 @@ def augmentation(name: str, magnitude: int = 9) -> Augmentation:
         "none": lambda: unchanged,
         "shift": lambda: shifted,
         "crop-flip": lambda: cropped_and_flipped,
-        "trivial": _trivial,
-        "rand": lambda: _rand(magnitude),
+        "trivial": lambda: _policy("trivial", magnitude),
+        "rand": lambda: _policy("rand", magnitude),
     }
     return augmentations[name]()
 
 
-def _trivial() -> Augmentation:
-    from kornia.augmentation.auto import TrivialAugment  # kornia takes half a second to import
+def _policy(name: str, magnitude: int) -> Augmentation:
+    """Returns one of kornia's."""
+    from kornia.augmentation.auto import RandAugment, TrivialAugment
 
-    return _in_groups(TrivialAugment())
-
-
-def _rand(magnitude: int) -> Augmentation:
-    from kornia.augmentation.auto import RandAugment
-
-    return _in_groups(RandAugment(n=2, m=magnitude))
+    return _in_groups(TrivialAugment() if name == "trivial" else RandAugment(n=2, m=magnitude))
 
 
 def unchanged(images: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def _member(choices: Mapping[str, Any]) -> list[str]:
 
 def _changed(flags: Iterable[Flag], stored: Mapping[str, Any]) -> list[str]:
     """Returns the flags whose settings are not the defaults."""
-    defaults = json.loads(json.dumps(Settings().model_dump()))
+    defaults, stored = (json.loads(json.dumps(one)) for one in (Settings().model_dump(), stored))
     words = []
     for flag in flags:
         table, _, key = flag.path.partition(".")

@@ -27,6 +27,7 @@ def _lineage(arm: str, *, network: str | None = None, **choices: Any) -> dict[st
         (_lineage("finalists", candidate=1, repeat=2), "nas search --study s --repeats 2 --trials 5"),
         (_lineage("control"), "nas search --study s --repeats 2 --trials 5"),
         (_lineage("fit", depth=1.2), "nas fit s --seeds 3"),
+        (_lineage("longer", depth=1.2), "nas fit s --seeds 3"),
         (_lineage("sweep", depth=1.0, width=1.4), "nas fit s --sweep width=1.4 --seeds 3"),
         (
             _lineage("grow", rule="width", size="phi 1"),
