@@ -34,7 +34,7 @@ SETTINGS = Path(__file__).with_name("demo.toml")
 SMALLEST_MAP = 4  # pixels: strides are dropped so that the last map is not smaller, as in our spaces
 MODEST = """\
 what this shows: every stage, resumable, on real images; the commands below show what lies behind each number.
-what it cannot:  two seeds of a dozen networks, three epochs each on 1,078 images of 8 x 8 real pixels, leave most rules
+what it cannot:  two seeds of ten networks, three epochs each on 1,078 images of 8 x 8 real pixels, leave most rules
                  possible (see the intervals, and the verdict); nothing here says how networks of other data grow."""
 
 
