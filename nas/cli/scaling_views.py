@@ -38,7 +38,7 @@ def fit_view(report: FitReport) -> dict[str, Any]:
         "forecasts": [forecast_view(one) for one in report.forecasts],
     }
     if found is None:
-        return view | {"rule": None, "trust": None}
+        return view | {"rule": None, "trust": None, "doubt": report.doubt}
     stored = json.loads(found.to_json())
     return view | {
         "method": found.method,

@@ -10,63 +10,33 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from dashboards.reader import Reader
-from dashboards.server import Server
 from dashboards.site import Site
 from nas.cli.dashboard import exports, timm_text
 from nas.cli.printing import Printer
 from nas.cli.session import Session
 from nas.exporting.verifying import verify
-from runs import Outcome, Store, TrialState, open_store
+from runs import Outcome, TrialState, open_store
 from tests.dashboards.modelled import HOSTILE, run_everything
 from tests.dashboards.proxy import proxied
 from tests.dashboards.serving import serving
 from tests.dashboards.synthetic import write_large_study
+from tests.dashboards.visits import PATIENCE_MS, House, Visit, digests, pages, winners_of
 from tests.dashboards.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parent / "assets" / "axe.min.js"
 LARGE = 10_000
-PATIENCE_MS = 60_000
 DRAWN = (
     "document.querySelectorAll('.js-plotly-plot').length >= document.querySelectorAll('.dash-graph').length"
 )
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@dataclass
-class House:
-    """A served storage, and the ids of its studies by name."""
-
-    server: Server
-    store: Store
-    studies: dict[str, int]
-    folder: Path
-
-    def at(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server.port}{path}"
-
-
-@dataclass
-class Visit:
-    """A page with what it complained of, and what it asked of others."""
-
-    page: Page
-    house: House
-    complaints: list[str] = field(default_factory=list)
-    title: str = ""
-
-    def go(self, path: str, *, until: str = "#main > *:not(.loading)") -> Page:
-        self.page.goto(self.house.at(path))
-        self.page.wait_for_selector(until, timeout=PATIENCE_MS)
-        return self.page
 
 
 @pytest.fixture(scope="module")
@@ -127,29 +97,6 @@ def _is_ours(url: str) -> bool:
     return url.startswith(("http://127.0.0.1:", "data:", "blob:"))
 
 
-def digests(house: House) -> list[str]:
-    found = [trial.digest for trial in house.store.trials(house.studies["digits"]) if trial.digest]
-    return list(dict.fromkeys(found))
-
-
-def pages(house: House) -> dict[str, str]:
-    digits, first, second = house.studies["digits"], *digests(house)[:2]
-    failed = next(t.number for t in house.store.trials(digits) if t.state is TrialState.FAILED)
-    return {
-        "studies": "/",
-        "search": f"/s/{digits}",
-        "trials": f"/s/{digits}/trials",
-        "trial": f"/s/{digits}/trials/0",
-        "failed": f"/s/{digits}/trials/{failed}",
-        "architecture": f"/a/{first}",
-        "comparison": f"/compare/{first}/{second}",
-        "scaling": f"/s/{digits}/scaling",
-        "family": f"/s/{digits}/family",
-        "workers": f"/s/{digits}/workers",
-        "missing": "/s/9999",
-    }
-
-
 def test_nobody_sees_anything_without_the_token(browser: Browser, house: House) -> None:
     page = browser.new_page()
     answer = page.goto(house.at("/"))
@@ -206,17 +153,6 @@ def test_a_running_search_is_seen_to_move_without_a_reload(visit: Visit) -> None
     page = visit.go(f"/s/{visit.house.studies['live']}/points", until="#points canvas")
     wait_until(page, "document.querySelector('#points .js-plotly-plot').data[1].x.length > 0")
     expect(page.locator("#points-note")).to_contain_text("measured trials")
-
-
-def winners_of(house: House, weight: float, target: float) -> list[tuple[str, str]]:
-    """Returns trial and reward of the five best networks under the soft reward, from the stored numbers alone."""
-    best: dict[str, tuple[float, float, int]] = {}
-    for one in house.store.trials(house.studies["digits"]):
-        if one.state is TrialState.COMPLETE and one.digest:
-            reward = one.metrics["accuracy"] * (one.costs["macs"] / target) ** weight
-            found = (-reward, one.costs["macs"], one.number)
-            best[one.digest] = min(best.get(one.digest, found), found)
-    return [(f"trial {number}", f"{-negative:.4f}") for negative, _, number in sorted(best.values())[:5]]
 
 
 def test_another_weight_and_another_target_change_the_winners_at_once(visit: Visit) -> None:
