@@ -123,6 +123,8 @@ GROW_FLAGS: tuple[Flag, ...] = (
     ),
     Flag("macs", "grow.macs", "LIST", "Sizes by multiply-adds, such as 50M,100M.", "How"),
     Flag("params", "grow.params", "LIST", "Sizes by parameters.", "How"),
+    Flag("latency", "grow.latency", "LIST", "Sizes by milliseconds of an image here, such as 5,10.", "How"),
+    Flag("latency-device", "grow.latency_device", "DEVICE", "Where that is timed: cpu or cuda.", "How"),
     _DIVISOR,
     Flag("epochs", "grow.epochs", "N", "Passes over the data for each member.", "How"),
     Flag("seeds", "grow.seeds", "N", "Trainings of each member.", "How"),

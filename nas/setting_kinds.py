@@ -27,6 +27,11 @@ def _number(value: object) -> object:
         return value
 
 
+def _milliseconds(value: object) -> object:
+    """Returns a number of milliseconds that was written as text, with its unit or without."""
+    return _number(value.strip().removesuffix("ms")) if isinstance(value, str) else value
+
+
 def _whole(value: object) -> object:
     """Returns a whole number that was written as text; other text stays as it is, to be refused."""
     return int(value) if isinstance(value, str) and value.isdecimal() else value
@@ -51,6 +56,10 @@ Quantity = Annotated[
 Quantities = Annotated[tuple[Quantity, ...], BeforeValidator(_listed)]
 Phis = Annotated[
     tuple[Annotated[float, BeforeValidator(_number), Field(ge=-20.0, le=20.0)], ...], BeforeValidator(_listed)
+]
+Milliseconds = Annotated[
+    tuple[Annotated[float, BeforeValidator(_milliseconds), Field(gt=0.0, le=1e6)], ...],
+    BeforeValidator(_listed),
 ]
 Epochs = Annotated[
     tuple[Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10_000)], ...], BeforeValidator(_listed)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from nas.reward import Reward, RewardError
-from nas.setting_kinds import Amounts, Epochs, Labels, Names, Phis, Quantities, Quantity, Share
+from nas.setting_kinds import Amounts, Epochs, Labels, Milliseconds, Names, Phis, Quantities, Quantity, Share
 
 # What a search may spend where the user names no limit: enough for several generations after the random start.
 DEFAULT_TRIALS = 60
@@ -253,6 +253,8 @@ class GrowSettings(_Table):
     )
     macs: Quantities = Field((), description="sizes by their multiply-adds, such as 50M")
     params: Quantities = Field((), description="sizes by their parameters")
+    latency: Milliseconds = Field((), description="sizes by milliseconds of an image where the stage runs")
+    latency_device: Literal["cpu", "cuda"] = Field("cpu", description="on one thread, or on the GPU")
     epochs: int | None = Field(
         None, ge=1, le=10_000, description=f"of each training; left out: {LONGER} times the fit's"
     )
@@ -273,7 +275,7 @@ class GrowSettings(_Table):
     @property
     def phis(self) -> tuple[float, ...]:
         """Returns the sizes that are named by phi; the default ones where no size is named at all."""
-        return self.phi or (() if self.macs or self.params else DEFAULT_PHIS)
+        return self.phi or (() if self.macs or self.params or self.latency else DEFAULT_PHIS)
 
 
 class Settings(_Table):

@@ -2,7 +2,7 @@
 
 from scaling_rules.committees import Committee, Voter, committee_frontier
 from scaling_rules.errors import ScalingError
-from scaling_rules.family import Member, Ramp, Regularisation, family
+from scaling_rules.family import Member, Ramp, Regularisation, family, member_at
 from scaling_rules.fidelity import FidelityCheck, FidelityPoint, Trust, trust
 from scaling_rules.frontier import Distribution, distribution, envelope, hypervolume, pareto
 from scaling_rules.law import Law
@@ -51,6 +51,7 @@ __all__ = [
     "fit_rule",
     "grid_candidates",
     "hypervolume",
+    "member_at",
     "mixture_candidates",
     "named_rule",
     "next_points",

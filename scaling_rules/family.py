@@ -114,16 +114,12 @@ def family(
     numbers("targets", targets, ndim=1, positive=True)
     if not phis and not targets:
         raise ScalingError("a family needs `phis` or `targets`, got neither; name a size")
-    ramps = regularisation or Regularisation()
     baseline = cost_of(depth=1.0, width=1.0, resolution=1.0)
 
     def member(name: str, chosen: Multipliers, target: float | None) -> Member:
-        cost = cost_of(**chosen)
-        met = target is None or abs(cost / target - 1.0) <= tolerance
-        grown = cost / baseline
-        settings = (ramps.dropout.at(grown), ramps.drop_path.at(grown), ramps.augmentation.at(grown))
-        factors = (chosen["depth"], chosen["width"], chosen["resolution"])
-        return Member(name, *factors, cost, target, met, *settings)
+        return member_at(
+            chosen, cost_of, name=name, target=target, tolerance=tolerance, regularisation=regularisation
+        )
 
     def meeting(target: float) -> Multipliers:
         return nearest_network(rule, cost_of, target, tolerance=tolerance, built_of=built_of)
@@ -136,3 +132,36 @@ def family(
 
     grown_to = [member(f"target {target:.4g}", meeting(target), target) for target in targets]
     return (*map(by_phi, phis), *grown_to)
+
+
+def member_at(
+    chosen: Multipliers,
+    cost_of: CostOf,
+    *,
+    name: str = "",
+    target: float | None = None,
+    tolerance: float = TOLERANCE,
+    regularisation: Regularisation | None = None,
+) -> Member:
+    """Returns the member of multipliers that are known.
+
+    Args:
+        chosen: what to give to `scale`.
+        cost_of: what a scaled and rounded network costs.
+        name: for people.
+        target: the cost that was asked for, if one was.
+        tolerance: share of the target by which the member may miss it.
+        regularisation: how dropout, drop-path and augmentation grow; EfficientNet's when left out.
+    """
+    ramps, price = regularisation or Regularisation(), cost_of(**chosen)
+    grown = price / cost_of(depth=1.0, width=1.0, resolution=1.0)
+    return Member(
+        name,
+        **chosen,
+        cost=price,
+        target=target,
+        met=target is None or abs(price / target - 1.0) <= tolerance,
+        dropout=ramps.dropout.at(grown),
+        drop_path=ramps.drop_path.at(grown),
+        augmentation=ramps.augmentation.at(grown),
+    )

@@ -21,7 +21,8 @@ MAX_TRIALS = 3_000  # choices are read for so many; more change the shares by le
 MIN_TRIALS = 20  # with fewer, chance alone gives the first of some forty choices a share of a third
 MAX_NUMBERS = 8  # values of a number that are options of their own; more are put into ranges
 NUM_RANGES = 4
-NOT_CHOSEN = ("expected", "expected_low", "expected_high", "fit")  # what a family's members are stored with
+# What a family's members are stored with.
+NOT_CHOSEN = ("expected", "expected_low", "expected_high", "fit", "latency_ms")
 
 
 @dataclass(frozen=True, slots=True)

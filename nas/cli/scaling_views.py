@@ -113,6 +113,7 @@ def forecast_view(one: Forecast) -> dict[str, Any]:
         "macs": one.macs,
         "params": one.params,
         "resolution": one.resolution,
+        "latency_ms": one.latency_ms,
         "target_met": one.member.met,
         "accuracy": one.accuracy,
         "low": one.low,
@@ -270,9 +271,12 @@ def print_grow(session: Session, view: Mapping[str, Any]) -> None:
     session.rows(rows, columns=_MEMBER_COLUMNS, title=title)
     for one in view["members"]:
         if not one["target_met"]:
-            session.printer.message(
-                f"{one['rule']} {one['size']}: rounding allows no nearer than {one['macs']:,} MACs"
+            nearest = (
+                f"rounding allows no nearer than {one['macs']:,} MACs"
+                if one["latency_ms"] is None
+                else f"{one['latency_ms']:.3g} ms is the nearest of what was timed"
             )
+            session.printer.message(f"{one['rule']} {one['size']}: {nearest}")
     if len(view["committees"]) > 1:
         session.printer.table(
             view["committees"],

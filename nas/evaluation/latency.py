@@ -11,12 +11,19 @@ import numpy as np
 import torch
 from torch import nn
 
+from search_space import Architecture
+from search_space.build import build
+
 _NUM_WARMUP = 10
 _MIN_RUNS, _MAX_RUNS = 30, 1_000
 _SECONDS = 1.0  # of measuring each, within the bounds on runs
 
 Clock = Callable[[], float]  # seconds
 Pass = Callable[[], object]  # one forward pass, ended when it returns
+
+
+class LatencyError(ValueError):
+    """A latency cannot be measured or looked up: rule, value and remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,25 @@ def latency(module: nn.Module, *, resolution: int, input_channels: int, batch_si
     run = forward_pass(module, (batch_size, input_channels, resolution, resolution))
     with one_thread():
         return latencies({"": run})[""]
+
+
+def median_ms(network: Architecture, *, device: str) -> float:
+    """Returns the milliseconds of one image through a network with fresh weights, as `latency` takes them.
+
+    Args:
+        network: which.
+        device: cpu or cuda.
+
+    Raises:
+        LatencyError: there is no GPU.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise LatencyError(
+            "cuda needs a GPU that torch can use, got none; time on the cpu, or where there is one"
+        )
+    module = build(network).to(torch.device(device))
+    lay_out_by_channels(module)
+    return latency(module, resolution=network.resolution, input_channels=network.input_channels).median_ms
 
 
 def latencies(

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from nas.evaluation.latency import (
     Clock,
+    LatencyError,
     Pass,
     forward_pass,
     latencies,
@@ -46,10 +47,6 @@ NUM_PROBES, PATIENCE = (
 _NUM_WARMUP, _MIN_RUNS, _MAX_SECONDS = 3, 10, 0.01
 _NETWORK_SECONDS = 0.2
 MAX_TABLE_BYTES = 64 << 20
-
-
-class LatencyError(ValueError):
-    """A table of latencies cannot be used: rule, value and remedy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ class NoBaseline(ValueError):
     exit_code = 7
 
 
+class SmallTarget(ValueError):
+    """A family is to grow to less than its baseline."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A scaled network that could be measured: its nominal multipliers, and what they build."""

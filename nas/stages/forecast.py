@@ -24,6 +24,7 @@ from scaling_rules import (
 COMPOUND = "compound"  # name of the fitted rule
 _LEAST = 1e-3  # share of errors below which a logarithm would say nothing
 _NORMAL_95 = NormalDist().inv_cdf(0.975)
+_MS = " ms"
 _NOTHING = Ramp(0.0, 0.0, 0.0, 0.0)
 UNCHANGED = Regularisation(_NOTHING, _NOTHING, _NOTHING)
 
@@ -34,7 +35,7 @@ class Forecast:
 
     Args:
         rule: by which it is grown.
-        size: such as `phi 2` or `50M macs`.
+        size: such as `phi 2`, `50M macs` or `5 ms`.
         member: multipliers, and how it is regularised.
         macs, params, resolution: of the rounded network.
         accuracy: expected of one training like the fit's; None where nothing was fitted.
@@ -52,6 +53,11 @@ class Forecast:
     low: float | None
     high: float | None
     is_beyond: bool
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Returns what an image took when the network was chosen by that; None for any other size."""
+        return self.member.cost if self.size.endswith(_MS) else None
 
     def expecting(self, accuracy: float, low: float, high: float) -> Forecast:
         """Returns the forecast with an accuracy and its interval, made consistent here and nowhere else.
@@ -114,6 +120,8 @@ def missed(one: Forecast, baseline: Baseline) -> str:
     if one.size.startswith("phi"):
         base = baseline.macs(depth=1.0, width=1.0, resolution=1.0)
         said = f"costs {cost / base:.3g}x the baseline, not {target / base:.3g}x"
+    elif one.latency_ms is not None:
+        return f"{one.rule} {one.size} takes {cost:.3g} ms, not {target:.3g}: no network that was timed is nearer"
     else:
         said = f"has {cost:,.0f}, not {target:,.0f}"
     remedy = f"; try --divisor {baseline.divisor // 2}" if baseline.divisor > 1 else ""
@@ -132,6 +140,15 @@ def _quantity(value: float) -> str:
     return f"{value:.4g}"
 
 
+def size_called(target_ms: float) -> str:
+    """Returns what a size by its latency is called, in the ledger too.
+
+    >>> size_called(2.50)
+    '2.5 ms'
+    """
+    return f"{target_ms:g}{_MS}"
+
+
 def rule_called(name: str, fitted: RuleFit | None) -> ScalingRule:
     """Returns the fitted rule, or one of the literature.
 
@@ -144,7 +161,8 @@ def rule_called(name: str, fitted: RuleFit | None) -> ScalingRule:
 def forecasts(
     baseline: Baseline, fitted: RuleFit, chosen: GrowSettings, *, rules: Sequence[str] = (COMPOUND,)
 ) -> tuple[Forecast, ...]:
-    """Returns what the surface expects of the sizes that the settings name."""
+    """Returns what the surface expects of the sizes that the settings name, but for those that need timing."""
+    chosen = chosen.model_copy(update={"latency": ()})
     return tuple(
         forecast(baseline, name, size, member, fitted)
         for name in rules

@@ -10,20 +10,33 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 
+from nas.evaluation.latency import median_ms
 from nas.interfaces import Evaluator
 from nas.settings import LONGER, Recipe, Settings
 from nas.stages.arms import Bench, Watch, training_evaluator
-from nas.stages.baseline import Baseline
+from nas.stages.baseline import Baseline, SmallTarget
 from nas.stages.budget import Budget
 from nas.stages.committee import committees
 from nas.stages.fit import arm_baseline, arm_settings, fit_epochs, fitted, opened, settled
-from nas.stages.forecast import COMPOUND, Forecast, carried_over, forecast, members, missed, rule_called
+from nas.stages.forecast import (
+    COMPOUND,
+    Forecast,
+    carried_over,
+    forecast,
+    members,
+    missed,
+    rule_called,
+    size_called,
+)
+from nas.stages.latency_sizes import Clock, LatencySizes
 from nas.stages.names import FIT, GRID, GROW
 from nas.stages.rules import Ending
-from nas.stages.scaled_trainings import GROW_REPEATS, Arm, ScaledTraining, open_arm
+from nas.stages.scaled_trainings import GROW_REPEATS, Arm, ScaledTraining, open_arm, stored_arm
 from runs import Store, TrialState
+from runs.errors import StudyMissing
 from runs.records import FitRecord
 from scaling_rules import Committee, Ramp, Regularisation, RuleFit
 from search_space import cost
@@ -37,10 +50,6 @@ class NoFit(ValueError):
     """A family is to follow the fitted rule, and none was fitted."""
 
     exit_code = 3
-
-
-class SmallTarget(ValueError):
-    """A family is to grow to less than its baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,7 @@ def grow(
     changes: Callable[[Settings], Settings] = lambda settings: settings,
     watch: Watch | None = None,
     evaluator: Evaluator | None = None,
+    clock: Clock | None = None,
 ) -> GrowReport:
     """Trains the family of a study's winner; one that was stopped goes on, and further sizes may be added.
 
@@ -118,6 +128,7 @@ def grow(
         changes: of the settings, above all of `settings.grow`.
         watch: is told the plan, the forecasts and the progress, and may ask to stop.
         evaluator: trains networks; None trains them as a search does.
+        clock: times networks for sizes by their latency; None times them on this machine.
 
     Raises:
         NoFit: the family is to follow the fitted rule, and none was fitted.
@@ -138,7 +149,14 @@ def grow(
             )
         baseline = _baseline(store, parent.name, settings, known)
         settings = settled(settings, baseline)
-        family = _family(baseline, settings, known)
+        sizes = LatencySizes(
+            baseline,
+            _decided(store, parent.name, known[1].id if known else None),
+            clock or partial(median_ms, device=settings.grow.latency_device),
+            watch.plan,
+            as_built=(COMPOUND,) if known is not None and known[0].method == "surface" else (),
+        )
+        family = _family(baseline, settings, known, sizes)
         side = max([one.resolution for one in family], default=1)
         arm = open_arm(store, parent, GROW, settings=settings, baseline=baseline, side=side)
         watch.plan(_plan(arm, family))
@@ -146,7 +164,7 @@ def grow(
         with closing(
             Bench(store, settings, evaluator, watch, num_processes=settings.grow.processes)
         ) as bench:
-            ending, expected = _train(arm, bench, family, known)
+            ending, expected = _train(arm, bench, family, known, sizes)
         if ending.kind != "stopped":
             store.set_study_state(arm.study.id, "finished")
         return _report(store, parent.name, arm, ending, expected, known)
@@ -171,8 +189,20 @@ def _baseline(
     return found
 
 
+def _decided(store: Store, study: str, fit: str | None) -> tuple[ScaledTraining, ...]:
+    """Returns the trainings that earlier sessions have decided on, but for those by another fit's rule."""
+    try:
+        arm = stored_arm(store, store.study(study), GROW)
+    except StudyMissing:
+        return ()
+    return tuple(one for one in arm.planned(store) if one.fit in (None, fit))
+
+
 def _family(
-    baseline: Baseline, settings: Settings, known: tuple[RuleFit, FitRecord] | None
+    baseline: Baseline,
+    settings: Settings,
+    known: tuple[RuleFit, FitRecord] | None,
+    sizes: LatencySizes,
 ) -> tuple[Forecast, ...]:
     """Returns the members that are asked for, the cheapest first, with what a training like the fit's would reach."""
     found = known[0] if known else None
@@ -181,7 +211,9 @@ def _family(
     for name in settings.grow.rule:
         rule = rule_called(name, found)
         fitted_rule = found if name == COMPOUND else None
-        for size, member in members(baseline, rule, settings.grow, regularisation=ramps, fitted=fitted_rule):
+        found_members = members(baseline, rule, settings.grow, regularisation=ramps, fitted=fitted_rule)
+        by_latency = [(size_called(ms), sizes.member(name, rule, ms, ramps)) for ms in settings.grow.latency]
+        for size, member in (*found_members, *by_latency):
             called = COMPOUND if size == ANCHOR and COMPOUND in settings.grow.rule else name
             family.setdefault((called, size), forecast(baseline, called, size, member, found))
     return tuple(sorted(family.values(), key=lambda one: (one.macs, one.rule, one.size)))
@@ -217,6 +249,7 @@ def _trainings(
             expected=one.accuracy,
             expected_low=one.low,
             expected_high=one.high,
+            latency_ms=one.latency_ms,
             dropout=_changed(recipe.dropout, member.dropout),
             drop_path=_changed(recipe.drop_path, member.drop_path),
             magnitude=_magnitude(recipe, member.augmentation),
@@ -234,16 +267,20 @@ def _magnitude(recipe: Recipe, grown: float) -> int | None:
 
 
 def _train(
-    arm: Arm, bench: Bench, family: Sequence[Forecast], known: tuple[RuleFit, FitRecord] | None
+    arm: Arm,
+    bench: Bench,
+    family: Sequence[Forecast],
+    known: tuple[RuleFit, FitRecord] | None,
+    sizes: LatencySizes,
 ) -> tuple[Ending, tuple[Forecast, ...]]:
     """Trains the baseline, says what to expect of the rest, and trains the rest."""
     parent = known[1].run_id if known else None
     is_longer = known is not None and _epochs(arm.settings) != fit_epochs(arm.settings)
     anchors = [one for one in family if one.size == ANCHOR]
     if is_longer and not anchors:
-        sizes = {"phi": (0.0,), "macs": (), "params": (), "rule": arm.settings.grow.rule[:1]}
-        anchored = arm.settings.grow.model_copy(update=sizes)
-        anchors = list(_family(arm.baseline, arm.settings.model_copy(update={"grow": anchored}), known))
+        only = {"phi": (0.0,), "macs": (), "params": (), "latency": (), "rule": arm.settings.grow.rule[:1]}
+        anchored = arm.settings.model_copy(update={"grow": arm.settings.grow.model_copy(update=only)})
+        anchors = list(_family(arm.baseline, anchored, known, sizes))
         family = (*anchors, *family)
     if is_longer:  # nothing is forecast of the baseline, whose own trainings the forecasts rest on
         anchors = [one.expecting_nothing() for one in anchors]

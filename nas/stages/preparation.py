@@ -12,7 +12,8 @@ import numpy as np
 
 from nas.config import default_storage
 from nas.evaluation.data import Dataset
-from nas.evaluation.latency_table import LatencyError, read_table
+from nas.evaluation.latency import LatencyError
+from nas.evaluation.latency_table import read_table
 from nas.reward import Reward
 from nas.settings import Settings, make_settings
 from nas.stages.budget import counted

@@ -44,6 +44,7 @@ class ScaledTraining:
         rule, size: for a member of a family, by which rule it was grown and to what.
         fit: id of the stored fit that the rule is from.
         expected, expected_low, expected_high: the accuracy that was forecast before it was trained, and its interval.
+        latency_ms: what an image took when the network was chosen by its latency.
         dropout, drop_path, magnitude: of the recipe.
     """
 
@@ -58,6 +59,7 @@ class ScaledTraining:
     expected: float | None = field(default=None, compare=False)
     expected_low: float | None = field(default=None, compare=False)
     expected_high: float | None = field(default=None, compare=False)
+    latency_ms: float | None = field(default=None, compare=False)
     dropout: float | None = None
     drop_path: float | None = None
     magnitude: int | None = None

@@ -16,7 +16,7 @@ from nas.interfaces import Event, Executor, Failure, Measurement, Progress, Stop
 from runs import FailureClass
 from tests.fakes.evaluators import task
 
-DEADLINE_S = 120.0
+DEADLINE_S = 400.0
 
 
 def finish(executor: Executor, tasks: Iterable[Task]) -> dict[str, list[Event]]:

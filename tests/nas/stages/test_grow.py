@@ -11,10 +11,10 @@ import pytest
 
 from nas.settings import Settings, make_settings
 from nas.stages.arms import Watch
-from nas.stages.baseline import adopt
+from nas.stages.baseline import SmallTarget, adopt
 from nas.stages.budget import Budget
 from nas.stages.fit import FitReport, fit
-from nas.stages.grow import NoFit, SmallTarget, grow
+from nas.stages.grow import NoFit, grow
 from nas.stages.history import History
 from nas.study import Study
 from runs import TrialRecord, open_store
