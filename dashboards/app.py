@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
-from flask import Flask, request
+from flask import Flask, has_request_context, request
 
 from dashboards import asking, files, inert, scripts, zipped
 from dashboards.drawing.components import aria, data
@@ -118,8 +118,8 @@ class _Dash(Dash):
     def interpolate_index(self, *given: Any, **parts: Any) -> str:
         """Returns the document of the page that is asked for."""
         path = self._site.path(request.path)
-        parts["css"] += scripts.head_tag(self._site, path)
-        parts["scripts"] = scripts.tags(path, parts["scripts"])
+        parts["css"] += scripts.head_tags(self._site, path, parts["scripts"])
+        parts["scripts"] = scripts.tags(self._site, path, parts["scripts"])
         fill = cast(Any, super().interpolate_index)  # Dash has no annotation for it
         return str(fill(*given, **parts))
 
@@ -138,7 +138,9 @@ class _Unprefixed:
 
 
 def _shell(site: Site) -> Component:
-    """Returns what stands around every page."""
+    """Returns the page that is asked for, in what stands around every page; without one what stands around it."""
+    address = request.args.get("page") if has_request_context() else None
+    body, navigation, title, shown = _first(site, address)
     optuna = [html.A("Optuna Dashboard", href="/optuna")] if site.has_optuna else []
     return html.Div(
         [
@@ -169,14 +171,15 @@ def _shell(site: Site) -> Component:
                 className="top",
             ),
             html.Div(id="banner", role="alert"),
-            html.Div(id="navigation"),
-            html.Main(html.Div("Loading …", className="loading"), id="main", tabIndex=-1),
+            html.Div(navigation, id="navigation"),
+            html.Main(body, id="main", tabIndex=-1),
             dcc.Location(id="url", refresh="callback-nav"),
+            dcc.Store(id="shown", data=shown),
             dcc.Interval(id="tick", interval=TICK_MS),
             dcc.Store(id="pulse"),
             dcc.Store(id="opening"),
             dcc.Store(id="told"),
-            dcc.Store(id="title"),
+            dcc.Store(id="title", data=title),
             dcc.Download(id="download"),
             dcc.Store(id="title-set"),
         ],
@@ -184,16 +187,34 @@ def _shell(site: Site) -> Component:
     )
 
 
+def _first(site: Site, address: str | None) -> tuple[Component, Component, str, str | None]:
+    """Returns the page that comes with the layout, and its path; one that fails is asked for again, by its path."""
+    if address is not None:
+        try:
+            return *router.content(site, path := site.path(address)), path
+        except Exception:  # `show` does the same, and its failure is shown and logged
+            logger.debug("a page could not come with its layout", exc_info=True)
+    return html.Div("Loading …", className="loading"), html.Span(), router.TITLE, None
+
+
 def _register(app: Dash, site: Site) -> None:
     @app.callback(
         Output("main", "children"),
         Output("navigation", "children"),
         Output("title", "data"),
+        Output("shown", "data"),
         Input("url", "pathname"),
         Input("opening", "data"),  # another database lies where the one was that is shown
+        State("shown", "data"),
+        prevent_initial_call=True,  # nothing to wait for: the first page came with the layout
     )
-    def show(address: str | None, opening: int | None) -> tuple[Component, Component, str]:
-        return router.content(site, site.path(address))
+    def show(
+        address: str | None, opening: int | None, shown: str | None
+    ) -> tuple[Component, Component, str, str]:
+        path = site.path(address)
+        if path == shown and ctx.triggered_id == "url":
+            raise PreventUpdate
+        return *router.content(site, path), path
 
     @app.callback(
         Output("awaited", "children"),

@@ -1,6 +1,17 @@
-// The few things that a page must do by itself: its title, its theme, saving charts, copying, and noticing silence.
+// The few things that a page must do by itself: asking early, its title, its theme, saving charts, copying, and noticing
+// silence.
 (function () {
   "use strict";
+  // Dash asks for these two when all scripts have run: asked for now, they are here by then, the page in the layout.
+  const base = new URL("..", document.currentScript.src).pathname, plain = window.fetch;
+  const early = new Map([["_dash-layout", `?page=${encodeURIComponent(location.pathname)}`], ["_dash-dependencies", ""]].map(
+    ([name, query]) => [base + name, plain(base + name + query)]));
+  window.fetch = (asked, how) => {
+    const answer = early.get(asked);
+    early.delete(asked);
+    return answer || plain(asked, how);
+  };
+
   const root = document.documentElement;
   const stored = (() => { try { return localStorage.getItem("nas-theme"); } catch { return null; } })();
   const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";

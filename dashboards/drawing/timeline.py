@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from dashboards.drawing.search import times
 from dashboards.drawing.theme import OUTCOMES, RED, figure, nothing
+from dashboards.info.failures import outcome_words
 from dashboards.info.timeline import Bar
 from dashboards.info.words import duration
 
@@ -20,13 +21,14 @@ def timeline(bars: Sequence[Bar]) -> go.Figure:
     traces = []
     for outcome in dict.fromkeys(bar.outcome for bar in bars):
         chosen = [bar for bar in bars if bar.outcome == outcome]
+        words = outcome_words(outcome)
         traces.append(
             go.Bar(
                 base=times(np.array([bar.begin for bar in chosen])),
                 x=[max(1000 * (bar.end - bar.begin), 1) for bar in chosen],
                 y=[bar.lane for bar in chosen],
                 orientation="h",
-                name=outcome,
+                name=words,
                 marker={
                     "color": OUTCOMES.get(outcome, RED),
                     "line": {"width": 0.5, "color": "rgba(255,255,255,0.6)"},
@@ -34,7 +36,7 @@ def timeline(bars: Sequence[Bar]) -> go.Figure:
                 },
                 customdata=[[bar.number, bar.fence, duration(bar.end - bar.begin)] for bar in chosen],
                 hovertemplate="trial %{customdata[0]}, attempt %{customdata[1]}<br>%{customdata[2]}"
-                f"<extra>{outcome}</extra>",
+                f"<extra>{words}</extra>",
             )
         )
     axis = {"type": "date", "title": {"text": "Time (UTC)"}}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dashboards.info.failures import FAILURE_WORDS
 from dashboards.info.rewards import Weighing, rewards
 from dashboards.info.table import COSTS, FAILURES, NONE, STATES, Array, Flags, Table
 from runs import TrialState
@@ -115,7 +116,8 @@ def error_text(trial: TrialRecord) -> str:
     """Returns why a trial has no result, in a line; empty where it has one."""
     if trial.failure_class is None:
         return trial.message if trial.state is TrialState.INFEASIBLE else ""
-    return f"{trial.failure_class}: {trial.message}" if trial.message else str(trial.failure_class)
+    words = FAILURE_WORDS[trial.failure_class]
+    return f"{words}: {trial.message}" if trial.message else words
 
 
 def _column(table: Table, extra: Mapping[str, Array], name: str) -> Array:
@@ -126,7 +128,7 @@ def _texts(table: Table, name: str) -> Array:
     if name == "state":
         return np.asarray(_WORD_OF[table["state"]])
     if name == "error":
-        return np.array([*map(str, FAILURES), ""])[table["failure"]]
+        return np.array([*(FAILURE_WORDS[one] for one in FAILURES), ""])[table["failure"]]
     return np.char.decode(table["digest"], "ascii")
 
 

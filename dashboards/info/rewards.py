@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dashboards.info.table import Array, Flags, Table
+from dashboards.info.table import Array, Flags, Table, once
 
 Reals = npt.NDArray[np.float64]
 KINDS = ("soft", "hard", "absolute")
@@ -85,6 +85,7 @@ def weighing(settings: Mapping[str, Any]) -> Weighing | None:
     )
 
 
+@once
 def rewards(table: Table, how: Weighing | None) -> Reals:
     """Returns the reward of every complete trial, NaN for the others; without a weighing its stored objective."""
     found = np.full(len(table), np.nan)
@@ -93,6 +94,7 @@ def rewards(table: Table, how: Weighing | None) -> Reals:
         found[chosen] = table["objective"][chosen]
     else:
         found[chosen] = how.rewards(table["accuracy"][chosen], table[how.cost][chosen])
+    found.flags.writeable = False
     return found
 
 
@@ -103,6 +105,7 @@ def scorable(table: Table, how: Weighing | None) -> Flags:
     return np.asarray(table.complete & np.isfinite(table["accuracy"]) & (table[how.cost] > 0))
 
 
+@once
 def winners(table: Table, how: Weighing | None, count: int, *, minimized: bool = False) -> list[int]:
     """Returns the numbers of the best trials, each architecture once; ties go to the cheaper, then the earlier."""
     usable = np.flatnonzero(scorable(table, how))

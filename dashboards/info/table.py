@@ -6,9 +6,10 @@ trial is read from the ledger when somebody looks at it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,10 @@ STATES: tuple[TrialState, ...] = tuple(TrialState)
 FAILURES: tuple[FailureClass, ...] = tuple(FailureClass)
 COSTS = ("macs", "params", "peak_memory_bytes", "latency_ms")
 NONE = -1
+MAX_MADE = 16  # values that a table keeps: a slider asks for one at each of its steps
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ROW = np.dtype(
     [
@@ -59,6 +64,7 @@ class Table:
         rows: of dtype ROW; read-only.
         revision: of the newest change in it: what to read next begins after it.
         fidelities: texts that rows refer to.
+        made: what was computed from it, by `once`.
 
     Example:
         >>> Table().updated([]).revision
@@ -68,6 +74,7 @@ class Table:
     rows: Array = field(default_factory=lambda: np.empty(0, ROW))
     revision: int = 0
     fidelities: tuple[str, ...] = ()
+    made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -113,6 +120,25 @@ class Table:
     def costs(self) -> tuple[str, ...]:
         """Returns the names of the costs that any trial has."""
         return tuple(name for name in COSTS if np.isfinite(self[name]).any())
+
+
+def once(compute: Callable[Concatenate[Table, P], T]) -> Callable[Concatenate[Table, P], T]:
+    """Returns a function of a table that computes once for the same arguments, whoever asks; what it returns is shared.
+
+    Two that ask at the same moment may both compute, which costs less than a lock that all would wait for.
+    """
+
+    @wraps(compute)
+    def found(table: Table, /, *given: P.args, **named: P.kwargs) -> T:
+        key = (compute.__name__, given, tuple(named.items()))
+        if key in (made := table.made):
+            return cast(T, made[key])
+        value = compute(table, *given, **named)
+        if len(made) < MAX_MADE:
+            made[key] = value
+        return value
+
+    return found
 
 
 def _row(one: Glance, fidelities: dict[str, int]) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from dash.exceptions import PreventUpdate
 
 from dashboards.drawing import search as drawing
 from dashboards.drawing.components import Node, chart, choice, empty, facts, table
-from dashboards.info.front import MAX_POINTS, Scatter, has_front, marks, scatter, unbeaten
+from dashboards.info.front import SAMPLE, Scatter, has_front, marks, scatter, unbeaten
 from dashboards.info.rewards import KINDS, Weighing, rewards, weighing, winners
 from dashboards.info.table import COSTS, Table
 from dashboards.info.words import TITLES, compact, quantity, share, short_cost
@@ -265,7 +265,7 @@ def _sample_note(view: View) -> str:
     measured = int((view.table.complete & np.isfinite(view.table["accuracy"])).sum())
     if drawn >= measured:
         return ""
-    return f"An even sample of {MAX_POINTS:,} of {measured:,} measured trials, and the whole front."
+    return f"An even sample of {SAMPLE:,} of {measured:,} measured trials, and the whole front."
 
 
 def _controls(own: Weighing | None) -> list[Node]:

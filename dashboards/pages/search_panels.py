@@ -21,7 +21,7 @@ from dashboards.info.front import has_front, unbeaten
 from dashboards.info.importances import MAX_TRIALS, Importance, importances
 from dashboards.info.progress import climb, spending, throughput, uses
 from dashboards.info.rewards import rewards, scorable, weighing, winners
-from dashboards.info.table import Table
+from dashboards.info.table import Table, once
 from dashboards.info.words import ago, duration, quantity, share, short_cost
 from dashboards.reader import Reader, Reading
 from dashboards.site import Site
@@ -37,10 +37,11 @@ def tiles(site: Site, head: Head, reading: Reading) -> list[Node]:
     sessions = site.reader.browse.runs(head.id)
     open_trials = table.are(TrialState.QUEUED, TrialState.LEASED, TrialState.RUNNING)
     found = winners(table, how, 1, minimized=_minimized(head))
-    counts = {word: int(flags.sum()) for word, flags in _parts(table).items()}
     made: list[Node] = [_best_tile(site, head, table, found)]
     detail = [
-        html.Span([pill(word), f" {count:,} "], className="count") for word, count in counts.items() if count
+        html.Span([pill(word), f" {count:,} "], className="count")
+        for word, count in _counts(table).items()
+        if count
     ]
     made.append(figure_tile(f"{head.num_trials:,}", "Trials", detail))
     for use in uses(head, sessions, now=now, num_unfinished=int(open_trials.sum())):
@@ -74,8 +75,10 @@ def _best_tile(site: Site, head: Head, table: Table, found: list[int]) -> Compon
     )
 
 
-def _parts(table: Table) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
-    return {
+@once
+def _counts(table: Table) -> dict[str, int]:
+    """Returns how many trials there are of each kind."""
+    parts = {
         "complete": table.complete,
         "pruned": table.are(TrialState.PRUNED),
         "failed": table.are(TrialState.FAILED, TrialState.CANCELLED),
@@ -83,6 +86,7 @@ def _parts(table: Table) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
         "running": table.are(TrialState.RUNNING, TrialState.LEASED),
         "waiting": table.are(TrialState.QUEUED),
     }
+    return {word: int(flags.sum()) for word, flags in parts.items()}
 
 
 def cards(site: Site, head: Head, reading: Reading) -> Component:

@@ -11,6 +11,7 @@ from dashboards.drawing import components as parts
 from dashboards.drawing.components import Node, Nodes
 from dashboards.drawing.curves import trial_curves
 from dashboards.info import curves as curve_info
+from dashboards.info.failures import FAILURE_WORDS
 from dashboards.info.grid import error_text, reward_of, state_words
 from dashboards.info.rewards import weighing
 from dashboards.info.timeline import holder
@@ -110,7 +111,7 @@ def _choices(trial: TrialRecord) -> Component:
 def _errors(attempts: Sequence[AttemptRecord]) -> Component:
     shown: list[Node] = []
     for one in reversed(attempts):
-        name = str(one.failure_class) if one.failure_class else "ended"
+        name = FAILURE_WORDS[one.failure_class] if one.failure_class else "ended"
         shown.append(html.H3(f"Attempt {one.fence}: {name} on {visible(one.host, 80)}"))
         shown.append(html.P(visible(one.message, 2_000) or "no message"))
         if one.traceback:
@@ -136,7 +137,7 @@ def _attempts(attempts: Sequence[AttemptRecord]) -> Component:
     rows: list[list[Node]] = [
         [
             one.fence,
-            str(one.failure_class or "–"),
+            FAILURE_WORDS[one.failure_class] if one.failure_class else "–",
             visible(one.host, 80),
             one.pid,
             clock(one.started),

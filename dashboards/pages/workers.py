@@ -13,6 +13,7 @@ from dashboards.drawing import components as parts
 from dashboards.drawing.components import Node
 from dashboards.drawing.timeline import timeline
 from dashboards.info import timeline as info
+from dashboards.info.failures import outcome_words
 from dashboards.info.grid import state_words
 from dashboards.info.table import Table
 from dashboards.info.words import ago, clock, duration, visible
@@ -128,19 +129,22 @@ def _failures(site: Site, study_id: int, table: Table) -> Component:
                 f"trial {by_id[one.trial_id]}", href=site.link(f"/s/{study_id}/trials/{by_id[one.trial_id]}")
             ),
             one.fence,
-            str(one.failure_class),
+            outcome_words(str(one.failure_class)),
             visible(one.host, 80),
             clock(one.ended),
             _what(one.message, one.traceback),
         ]
         for one in reversed(failed[-100:])
     ]
-    header = ("Trial", "Attempt", "Class", "Host", "Ended", "What happened")
-    summary = ", ".join(f"{name} {count:,}" for name, count in counts.most_common()) or "none was final"
+    header = ("Trial", "Attempt", "Why", "Host", "Ended", "What happened")
+    summary = (
+        ", ".join(f"{outcome_words(name)} {count:,}" for name, count in counts.most_common())
+        or "none was final"
+    )
     return parts.card(
         "Failures",
         parts.table(header, rows, caption="Failed attempts", numeric=(1,)),
-        note=f"Trials by class: {summary}.",
+        note=f"Trials by cause: {summary}.",
     )
 
 

@@ -13,20 +13,22 @@ from tests.dashboards.conftest import WITH_TOKEN
 
 PATHNAME = {"id": "url", "property": "pathname", "value": "/"}
 OPENING = {"id": "opening", "property": "data", "value": None}
+SHOWN = {"id": "shown", "property": "data", "value": None}
 GOOD: dict[str, Any] = {
-    "output": "..main.children...navigation.children...title.data..",
+    "output": "..main.children...navigation.children...title.data...shown.data..",
     "outputs": [
         {"id": "main", "property": "children"},
         {"id": "navigation", "property": "children"},
         {"id": "title", "property": "data"},
+        {"id": "shown", "property": "data"},
     ],
     "inputs": [PATHNAME, OPENING],
     "changedPropIds": ["url.pathname"],
-    "state": [],
+    "state": [SHOWN],
 }
 
 
-CALLBACKS = {GOOD["output"]: {"inputs": [PATHNAME, OPENING], "state": []}}
+CALLBACKS = {GOOD["output"]: {"inputs": [PATHNAME, OPENING], "state": [SHOWN]}}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ CALLBACKS = {GOOD["output"]: {"inputs": [PATHNAME, OPENING], "state": []}}
         GOOD | {"inputs": [PATHNAME]},
         GOOD | {"inputs": [PATHNAME, 7]},
         GOOD | {"inputs": [PATHNAME, {"id": 7, "property": "data"}]},
-        GOOD | {"state": [PATHNAME]},
+        GOOD | {"state": []},
         GOOD | {"outputs": 3},
         GOOD | {"changedPropIds": [{}]},
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import socket
 import zipfile
 from typing import Any
@@ -199,6 +200,46 @@ def test_only_pages_that_need_them_load_the_grid_and_webgl(client: Client) -> No
     assert [path for path, one in found.items() if "whole-plotly" in one.text] == ["/s/1/points"]
     eval_is_allowed = ["'unsafe-eval'" in one.headers["Content-Security-Policy"] for one in found.values()]
     assert eval_is_allowed == [False, False, True]
+
+
+def test_the_first_page_comes_with_the_layout(client: Client) -> None:
+    shell = client.get("/_dash-layout", headers=WITH_TOKEN).text
+    page = client.get("/_dash-layout?page=/s/1", headers=WITH_TOKEN).text
+    assert "Loading …" in json.loads(shell).__repr__() and "search-tiles" not in shell
+    assert "search-tiles" in page and "Parts of the study" in page
+    missing = client.get("/_dash-layout?page=/nowhere%E2%80%AE", headers=WITH_TOKEN)
+    assert missing.status_code == 200 and "There is no such page" in missing.text
+    assert "\u202e" not in str(missing.json)
+
+
+def test_a_page_that_fails_leaves_its_layout_to_be_asked_for_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(site: Site, path: str) -> Any:
+        raise RuntimeError(path)
+
+    monkeypatch.setattr(router, "content", fail)
+    answer = client.get("/_dash-layout?page=/s/1", headers=WITH_TOKEN)
+    [shown] = re.findall(r'[{][^{]*"id": "shown"[^}]*[}]', json.dumps(answer.json))
+    assert answer.status_code == 200 and json.loads(shown).get("data") is None
+
+
+def test_scripts_come_in_an_order_in_which_none_waits_for_an_answer(client: Client) -> None:
+    text = client.get("/s/1", headers=WITH_TOKEN).text
+    names = ("/assets/site.js", "regenerator-runtime", "dash_renderer", "async-graph", "plotly.min.js?v=")
+    loaded = re.findall(r'<script src="([^"]*)"', text)
+    found = [next(place for place, one in enumerate(loaded) if name in one) for name in names]
+    assert found == sorted(found) and found[0] == 0 and "polyfill@" not in text
+    assert text.index("new DashRenderer") > text.rindex("<script src=")
+
+
+@pytest.mark.parametrize("name", ["plotly/package_data/plotly.min.js", "regenerator-runtime.js"])
+def test_a_script_is_kept_for_good_under_the_address_of_its_text_alone(client: Client, name: str) -> None:
+    text = client.get("/s/1", headers=WITH_TOKEN).text
+    [address] = set(re.findall(rf'="(/[^"]*{re.escape(name)}[?]v=[^"]*)"', text))
+    kept = client.get(address, headers=WITH_TOKEN).headers["Cache-Control"]
+    other = client.get(address + "0", headers=WITH_TOKEN).headers["Cache-Control"]
+    assert "immutable" in kept and "immutable" not in other
 
 
 def test_the_small_library_is_of_the_version_that_makes_the_figures(client: Client) -> None:
