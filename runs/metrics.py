@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from runs.database import execute_all
+from runs.prepared import Prepared
 from runs.records import MetricRecord
 from runs.schema import metric, trial
 
 INTERMEDIATE = "intermediate"  # the metric that Optuna knows as intermediate values
+
+
+DIALECTS = ("sqlite", "postgresql")
 
 
 def dialect_insert(dialect: str, table: sa.Table) -> Any:
@@ -27,9 +29,8 @@ def add_metrics(connection: Connection, rows: Sequence[tuple[int, int, int, str,
     """Stores (trial, fence, step, name, value); a value sent again replaces the earlier one."""
     if not rows:
         return
-    execute_all(
+    _UPSERT.change(
         connection,
-        _upsert(connection.dialect.name),
         [
             {
                 "trial_id": trial_id,
@@ -95,12 +96,14 @@ _OF_STUDY = _ONE.join_from(metric, trial, metric.c.trial_id == trial.c.id).where
 )
 
 
-@cache
 def _upsert(dialect: str) -> Any:
     insert = dialect_insert(dialect, metric)
     return insert.on_conflict_do_update(
         index_elements=list(metric.primary_key), set_={"value": insert.excluded.value}
     )
+
+
+_UPSERT = Prepared({dialect: _upsert(dialect) for dialect in DIALECTS})
 
 
 def _value(stored: float | None) -> float:
