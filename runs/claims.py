@@ -163,7 +163,12 @@ def renew(
             }
             held.update(connection.scalars(_RENEW, parameters))
     lost = [claim for claim in claims if claim.trial_id not in held]
-    steps = [step for step in progress if step.claim.trial_id in held]
+    keep_steps(connection, [step for step in progress if step.claim.trial_id in held])
+    return lost
+
+
+def keep_steps(connection: Connection, steps: Sequence[Progress]) -> None:
+    """Stores the metrics and the device seconds of steps whose claims are known to hold."""
     attempts.keep_seconds(connection, steps)
     add_metrics(
         connection,
@@ -173,7 +178,6 @@ def renew(
             for name, value in step.metrics.items()
         ],
     )
-    return lost
 
 
 def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[str, float]) -> None:

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from runs import attempts, studies
-from runs.claims import held
+from runs.claims import held, keep_steps, renew
 from runs.drafts import Holdings
 from runs.errors import BadRecord
 from runs.metrics import DIALECTS, INTERMEDIATE, add_metrics, dialect_insert
 from runs.owner import code_version
 from runs.parameters import parameter_ids
 from runs.prepared import Prepared
-from runs.records import Claim, Finished, Outcome, Start
+from runs.records import Claim, Finished, Outcome, Progress, Start
 from runs.schema import (
     SCHEMA_VERSION,
     Digest,
@@ -59,12 +59,24 @@ def flush(connection: Connection, claims: Sequence[Claim], holdings: Holdings) -
         _store_steps(connection, [claim for claim in of_study if _place(claim) in moved], holdings)
 
 
-def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdings) -> Finished:
+def finish(
+    connection: Connection,
+    outcomes: Sequence[Outcome],
+    holdings: Holdings,
+    progress: Sequence[Progress],
+    lease_s: float,
+) -> Finished:
     """Ends attempts: a compare-and-set on (trial, fence, state) together with the result's row.
+
+    Args:
+        progress: the attempts' last steps, stored where the end is accepted; those of others renew their leases.
 
     Raises:
         BadRecord: an outcome that must not be stored; then nothing is written.
     """
+    ending = {outcome.claim.attempt for outcome in outcomes}
+    others = [step for step in progress if step.claim.attempt not in ending]
+    renew(connection, list({step.claim.attempt: step.claim for step in others}.values()), others, lease_s)
     accepted: list[Outcome] = []
     requeued: list[Outcome] = []
     refused: list[Outcome] = []
@@ -81,6 +93,8 @@ def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdin
         ended = [pair for pair in zip(of_study, states, strict=True) if _place(pair[0].claim) in moved]
         late = [outcome for outcome in of_study if _place(outcome.claim) not in moved]
         _store_steps(connection, [outcome.claim for outcome, _ in ended], holdings)
+        last = [step for step in progress if step.claim.attempt in ending and _place(step.claim) in moved]
+        keep_steps(connection, last)
         seconds = attempts.end_all(connection, [outcome for outcome, _ in ended])
         seconds += sum(_late_seconds(connection, outcome) for outcome in late)
         counted = Counter[str]()

@@ -51,12 +51,16 @@ class Prepared:
         return connection.execute(self._of(connection), many).all()
 
     def change(self, connection: Connection, many: Sequence[Mapping[str, Any]]) -> int:
-        """Executes it once for each; returns how many rows that has changed. It must return none itself."""
-        if len(many) != 1:
-            return connection.execute(self._of(connection), many).rowcount
+        """Executes it for each, one or more; returns how many rows that has changed. It must return none itself."""
         text = self._text(connection, many[0])
+        parameters = [text.parameters(values) for values in many]
         with _told(connection, text.sql) as below:
-            changed: int = below.cursor().execute(text.sql, text.parameters(many[0])).rowcount
+            cursor = below.cursor()
+            if len(many) == 1:  # without the messages that announce many
+                cursor.execute(text.sql, parameters[0])
+            else:
+                cursor.executemany(text.sql, parameters)
+            changed: int = cursor.rowcount
         return changed
 
     def _of(self, connection: Connection) -> sa.Executable:
