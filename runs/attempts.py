@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from runs.database import execute_all
 from runs.owner import Owner, code_version
+from runs.prepared import Prepared
 from runs.records import Claim, Outcome, Progress
 from runs.schema import SCHEMA_VERSION, attempt, utc_now
 from runs.states import FailureClass
@@ -17,9 +17,8 @@ from runs.states import FailureClass
 
 def open_all(connection: Connection, claims: Sequence[Claim], owner: Owner) -> None:
     """Adds the attempt of each claim, by this owner and the code that runs now."""
-    execute_all(
+    _INSERT.change(
         connection,
-        _INSERT,
         [
             {
                 "id": claim.attempt,
@@ -39,7 +38,7 @@ def keep_seconds(connection: Connection, steps: Sequence[Progress]) -> None:
     """Stores the device seconds used so far; they never shrink."""
     if steps:
         used = [{"the_attempt": step.claim.attempt, "new_seconds": step.seconds} for step in steps]
-        execute_all(connection, _SECONDS, used)
+        _SECONDS.change(connection, used)
 
 
 def end_all(connection: Connection, outcomes: Sequence[Outcome]) -> float:
@@ -56,7 +55,9 @@ def end_all(connection: Connection, outcomes: Sequence[Outcome]) -> float:
         }
         for outcome in outcomes
     ]
-    execute_all(connection, _END, rows)
+    if len(rows) == 1:
+        return math.fsum(row.seconds for row in _END_ONE.rows(connection, rows[0]))
+    _END_ALL.change(connection, rows)
     ended = {"the_attempts": [row["the_attempt"] for row in rows]}
     return math.fsum(connection.scalars(_SECONDS_OF, ended))
 
@@ -70,13 +71,17 @@ def num_failures(connection: Connection, trial_id: int, failure_class: FailureCl
     ).scalar_one()
 
 
-_INSERT = attempt.insert().values(
-    started=utc_now(), seconds=0.0, message="", traceback="", schema_version=SCHEMA_VERSION
+_INSERT = Prepared(
+    attempt.insert().values(
+        started=utc_now(), seconds=0.0, message="", traceback="", schema_version=SCHEMA_VERSION
+    )
 )
 _MORE_SECONDS = sa.case(
     (attempt.c.seconds > sa.bindparam("new_seconds"), attempt.c.seconds), else_=sa.bindparam("new_seconds")
 )
-_SECONDS = attempt.update().where(attempt.c.id == sa.bindparam("the_attempt")).values(seconds=_MORE_SECONDS)
+_SECONDS = Prepared(
+    attempt.update().where(attempt.c.id == sa.bindparam("the_attempt")).values(seconds=_MORE_SECONDS)
+)
 _END = (
     attempt.update()
     .where(attempt.c.id == sa.bindparam("the_attempt"))
@@ -88,6 +93,7 @@ _END = (
         traceback=sa.bindparam("new_traceback"),
     )
 )
+_END_ALL, _END_ONE = Prepared(_END), Prepared(_END.returning(attempt.c.seconds))
 _SECONDS_OF = sa.select(attempt.c.seconds).where(
     attempt.c.id.in_(sa.bindparam("the_attempts", expanding=True))
 )

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from runs import attempts, studies
-from runs.database import execute_all
 from runs.metrics import add_metrics
 from runs.owner import Owner, is_known_dead
+from runs.prepared import Prepared
 from runs.records import Claim, Outcome, Progress
 from runs.schema import Seconds, attempt, result, trial, utc_now
 from runs.states import MAX_ATTEMPTS, FailureClass, TrialState
@@ -92,7 +92,7 @@ def begin(
     rows = [columns | {"number": number} for number in range(first, study.num_trials)]
     claims = [
         Claim(row.id, study_id, row.number, 1, str(attempt_ids[row.number - first]), started=row.started)
-        for row in sorted(execute_all(connection, _INSERT_TRIAL, rows), key=lambda row: row.number)
+        for row in sorted(_INSERT_TRIAL.rows_of_all(connection, rows), key=lambda row: row.number)
     ]
     attempts.open_all(connection, claims, tenant.owner)
     return tuple(claims)
@@ -163,7 +163,12 @@ def renew(
             }
             held.update(connection.scalars(_RENEW, parameters))
     lost = [claim for claim in claims if claim.trial_id not in held]
-    steps = [step for step in progress if step.claim.trial_id in held]
+    keep_steps(connection, [step for step in progress if step.claim.trial_id in held])
+    return lost
+
+
+def keep_steps(connection: Connection, steps: Sequence[Progress]) -> None:
+    """Stores the metrics and the device seconds of steps whose claims are known to hold."""
     attempts.keep_seconds(connection, steps)
     add_metrics(
         connection,
@@ -173,7 +178,6 @@ def renew(
             for name, value in step.metrics.items()
         ],
     )
-    return lost
 
 
 def release(connection: Connection, claims: Sequence[Claim], seconds: Mapping[str, float]) -> None:
@@ -207,14 +211,14 @@ def _is_gone(row: Row[*tuple[Any, ...]], tenant: Tenant) -> bool:
     )
 
 
-def _lease_s(locked: Row[*tuple[Any, ...]], tenant: Tenant) -> float | None:
+def _lease_s(locked: Any, tenant: Tenant) -> float | None:
     """Plain Optuna renews no leases; its trials have none, as in its own storages."""
     return None if locked.space_version is None else tenant.lease_s
 
 
 def _seize(
     connection: Connection,
-    locked: Row[*tuple[Any, ...]],
+    locked: Any,
     row: Row[*tuple[Any, ...]],
     attempt_id: uuid.UUID,
     tenant: Tenant,
@@ -238,9 +242,7 @@ def _seize(
     return claim
 
 
-def _evict(
-    connection: Connection, locked: Row[*tuple[Any, ...]], row: Row[*tuple[Any, ...]], lease_s: float
-) -> bool:
+def _evict(connection: Connection, locked: Any, row: Row[*tuple[Any, ...]], lease_s: float) -> bool:
     """Ends the attempt of an owner that is gone; returns whether the trial may be tried again.
 
     An attempt that ran is charged from its start to the last renewal of its lease, up to which its owner was alive: so
@@ -307,7 +309,7 @@ _HELD_BY_OTHERS = (  # few: as many as are worked on
     .order_by(trial.c.number)
 )
 _QUEUED = _SELECT.where(*_OF_STUDY, trial.c.state == TrialState.QUEUED).order_by(trial.c.number).limit(1)
-_INSERT_TRIAL = (
+_INSERT_TRIAL = Prepared(
     trial.insert()
     .values(
         study_id=sa.bindparam("study_id"),

@@ -12,7 +12,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -20,12 +20,13 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, CursorResult, Engine
+from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import StaticPool
 
 from runs.address import safe_text, secrets
 from runs.errors import LedgerError, NotALedger, StorageFull, StorageReadOnly, StorageUnreachable
 from runs.outage import STATEMENT_TIMEOUT_S, Breaker, WatchedFile
+from runs.prepared import execute_text
 
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ class Database:
         self._turn = threading.RLock() if self.is_sqlite and not url.database else None
         self._watch: _Watch | None = None
         self.num_openings = 1  # of different files, one after another, at the URL's path
-        self._engine = self._new_engine()
+        self._renew_engine()
 
     def __repr__(self) -> str:
         return f"Database({safe_text(self.url)!r})"
@@ -140,19 +141,15 @@ class Database:
         breaker = Breaker(self.clock.utc, self.clock.monotonic)
         self._watch = _Watch(breaker, None if path is None else WatchedFile(path), check)
         if self._turn is None:  # a database in memory ends with its connection
+            self._engine.dispose()
             self._renew_engine()
 
     @contextlib.contextmanager
     def connection(self, mode: Mode = Mode.WRITE) -> Iterator[Connection]:
         """One connection, not tried again: its changes are committed at the end, undone when the body raises."""
         with self._turn or contextlib.nullcontext():
-            with self._engine.connect() as connection:
-                if self.is_sqlite:
-                    connection = connection.execution_options(nas_begin=_SQLITE_BEGIN[mode])
-                else:
-                    connection = connection.execution_options(isolation_level=_POSTGRES_LEVEL[mode])
-                with connection.begin():
-                    yield connection
+            with self._engines[mode].begin() as connection:
+                yield connection
 
     def vacuum_into(self, path: Path) -> None:
         """Writes a consistent copy of a SQLite database to a new file; others may go on writing."""
@@ -202,6 +199,7 @@ class Database:
         """Opens the file anew where it is another one; one that is not accepted is looked at again the next time."""
         with watch.lock:
             if file.has_changed():
+                self._engine.dispose()
                 self._renew_engine()
                 with self.connection(Mode.READ) as connection:
                     watch.check(connection)
@@ -209,8 +207,13 @@ class Database:
                 self.num_openings += 1
 
     def _renew_engine(self) -> None:
-        self._engine.dispose()
         self._engine = self._new_engine()
+        self._engines = {mode: self._engine.execution_options(**self._options(mode)) for mode in Mode}
+
+    def _options(self, mode: Mode) -> dict[str, str | None]:
+        if self.is_sqlite:
+            return {"nas_begin": _SQLITE_BEGIN[mode]}
+        return {"isolation_level": _POSTGRES_LEVEL[mode]}
 
     def _persist(self, attempt: Callable[[bool], T]) -> T:
         if self._watch is None:
@@ -283,13 +286,6 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
 
 
-def execute_all(
-    connection: Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]
-) -> CursorResult[Any]:
-    """Executes a statement for every row; for a single one without the messages that announce many."""
-    return connection.execute(statement, rows[0] if len(rows) == 1 else rows)
-
-
 def _is_frozen(url: URL) -> bool:
     """Whether the file lies on a disk that nobody can write, and is whole without its write-ahead log."""
     if not url.database or not (path := Path(url.database)).exists():
@@ -308,7 +304,7 @@ def _file_url(url: URL, **how: str) -> URL:
 def _begin_sqlite(connection: Connection) -> None:
     statement = connection.get_execution_options().get("nas_begin")
     if statement is not None:
-        connection.exec_driver_sql(statement)
+        execute_text(connection, statement)
 
 
 def _sqlite_code(error: BaseException | None) -> int | None:

@@ -87,7 +87,7 @@ class StudyCache:
             return list(parts[0])
         return sorted((trial for part in parts for trial in part), key=lambda trial: trial.number)
 
-    def frozen(self, row: Row[*tuple[Any, ...]], intermediate: Mapping[int, float]) -> FrozenTrial:
+    def frozen(self, row: Any, intermediate: Mapping[int, float]) -> FrozenTrial:
         """Returns a stored trial as Optuna sees it."""
         choices = load(row.choices)
         # Choices that did not come through Optuna have no distribution, and are no parameters to it.
@@ -183,7 +183,7 @@ def _local(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds)
 
 
-def _system_attrs(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+def _system_attrs(row: Any) -> dict[str, Any]:
     attrs: dict[str, Any] = load(row.system_attrs)
     constraints = load(row.constraints) or {}
     if row.state == states.TrialState.INFEASIBLE and not any(value > 0 for value in constraints.values()):

@@ -7,7 +7,6 @@ from typing import Any
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy.engine import Row
 
 from runs import optuna_rows, states
 from runs.drafts import Draft
@@ -123,7 +122,7 @@ class Histories:
             cache.put(cache.frozen(row, news.intermediate.get(row.id, {})) if own is None else own)
         cache.revision = news.revision
 
-    def _let_go(self, row: Row[*tuple[Any, ...]]) -> None:
+    def _let_go(self, row: Any) -> None:
         """Forgets a trial that the ledger no longer counts as ours."""
         claim = self._held.claims.get(row.id)
         if claim is not None and (row.fence > claim.fence or states.TrialState(row.state).is_finished):

@@ -16,6 +16,7 @@ from runs.drafts import Draft
 from runs.metrics import INTERMEDIATE, add_metrics, of_trials
 from runs.owner import code_version
 from runs.parameters import parameter_ids
+from runs.prepared import Prepared
 from runs.records import Claim
 from runs.schema import SCHEMA_VERSION, attempt, parameter, result, trial, utc_now
 from runs.states import FailureClass, TrialState
@@ -30,7 +31,7 @@ class News:
 
     revision: int
     parameters: Sequence[Row[*tuple[Any, ...]]]
-    trials: Sequence[Row[*tuple[Any, ...]]]  # by number
+    trials: Sequence[Any]  # by number
     intermediate: dict[int, dict[int, float]]  # by trial id and step
 
 
@@ -52,7 +53,7 @@ def news(connection: Connection, study_id: int, after_revision: int, known: Cont
             transactions come one after another.
         known: ids of the distributions that were seen.
     """
-    trials = connection.execute(_CHANGED, {"the_study": study_id, "after": after_revision}).all()
+    trials = _CHANGED.rows(connection, {"the_study": study_id, "after": after_revision})
     if not trials:
         return News(after_revision, (), (), {})
     # After the trials: a distribution or metric may then be early, but is never missing.
@@ -65,9 +66,9 @@ def news(connection: Connection, study_id: int, after_revision: int, known: Cont
     return News(revision, parameters, sorted(trials, key=lambda row: row.number), steps)
 
 
-def locate(connection: Connection, trial_id: int) -> Row[*tuple[Any, ...]] | None:
-    """Returns study, number, state, fence and current attempt of a trial."""
-    return connection.execute(_LOCATE, {"the_trial": trial_id}).one_or_none()
+def locate(connection: Connection, trial_id: int) -> Any:
+    """Returns study, number, state, fence and current attempt of a trial; None where there is none."""
+    return _LOCATE.first(connection, {"the_trial": trial_id})
 
 
 def draft_of(connection: Connection, trial_id: int) -> Draft:
@@ -92,7 +93,7 @@ def amend(connection: Connection, trial_id: int, change: Callable[[Draft], None]
     if study_id is None:
         return False
     revision = studies.touch(connection, study_id).revision
-    row = connection.execute(_LOCATE, {"the_trial": trial_id}).one_or_none()
+    row = locate(connection, trial_id)
     if row is None or TrialState(row.state).is_finished:
         return False
     draft = draft_of(connection, trial_id)
@@ -185,7 +186,7 @@ _PARAMETERS = (
     .where(parameter.c.study_id == sa.bindparam("the_study"))
     .order_by(parameter.c.id)
 )
-_CHANGED = (
+_CHANGED = Prepared(
     sa.select(
         trial.c.id,
         trial.c.number,
@@ -204,7 +205,7 @@ _CHANGED = (
     .outerjoin_from(trial, result)
     .where(trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after"))
 )
-_LOCATE = (
+_LOCATE = Prepared(
     sa.select(
         trial.c.id,
         trial.c.study_id,

@@ -123,7 +123,8 @@ class OptunaView(BaseStorage):
         with self._lock:
             study_id = self._updatable(trial_id)
             known = self._known.cache(study_id).distributions.setdefault(param_name, distribution)
-            check_distribution_compatibility(known, distribution)
+            if vars(known) != vars(distribution) or type(known) is not type(distribution):
+                check_distribution_compatibility(known, distribution)  # which looks at each option in Python
             self._change(trial_id, change)
 
     def set_trial_params(

@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from runs import attempts, studies
-from runs.claims import held
-from runs.database import execute_all
+from runs.claims import held, keep_steps, renew
 from runs.drafts import Holdings
 from runs.errors import BadRecord
-from runs.metrics import INTERMEDIATE, add_metrics, dialect_insert
+from runs.metrics import DIALECTS, INTERMEDIATE, add_metrics, dialect_insert
 from runs.owner import code_version
 from runs.parameters import parameter_ids
-from runs.records import Claim, Finished, Outcome, Start
+from runs.prepared import Prepared
+from runs.records import Claim, Finished, Outcome, Progress, Start
 from runs.schema import (
     SCHEMA_VERSION,
     Digest,
@@ -60,12 +59,24 @@ def flush(connection: Connection, claims: Sequence[Claim], holdings: Holdings) -
         _store_steps(connection, [claim for claim in of_study if _place(claim) in moved], holdings)
 
 
-def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdings) -> Finished:
+def finish(
+    connection: Connection,
+    outcomes: Sequence[Outcome],
+    holdings: Holdings,
+    progress: Sequence[Progress],
+    lease_s: float,
+) -> Finished:
     """Ends attempts: a compare-and-set on (trial, fence, state) together with the result's row.
+
+    Args:
+        progress: the attempts' last steps, stored where the end is accepted; those of others renew their leases.
 
     Raises:
         BadRecord: an outcome that must not be stored; then nothing is written.
     """
+    ending = {outcome.claim.attempt for outcome in outcomes}
+    others = [step for step in progress if step.claim.attempt not in ending]
+    renew(connection, list({step.claim.attempt: step.claim for step in others}.values()), others, lease_s)
     accepted: list[Outcome] = []
     requeued: list[Outcome] = []
     refused: list[Outcome] = []
@@ -82,6 +93,8 @@ def finish(connection: Connection, outcomes: Sequence[Outcome], holdings: Holdin
         ended = [pair for pair in zip(of_study, states, strict=True) if _place(pair[0].claim) in moved]
         late = [outcome for outcome in of_study if _place(outcome.claim) not in moved]
         _store_steps(connection, [outcome.claim for outcome, _ in ended], holdings)
+        last = [step for step in progress if step.claim.attempt in ending and _place(step.claim) in moved]
+        keep_steps(connection, last)
         seconds = attempts.end_all(connection, [outcome for outcome, _ in ended])
         seconds += sum(_late_seconds(connection, outcome) for outcome in late)
         counted = Counter[str]()
@@ -172,7 +185,7 @@ def _end(
 
 
 def _move(
-    connection: Connection, statement: sa.Update, rows: Sequence[dict[str, Any]], revision: int
+    connection: Connection, statement: Prepared, rows: Sequence[dict[str, Any]], revision: int
 ) -> set[tuple[int, int]]:
     """Executes a compare-and-set of many trials of one study; returns the (trial, fence) of those that it changed.
 
@@ -182,7 +195,7 @@ def _move(
     asked = {(row["the_trial"], row["the_fence"]) for row in rows}
     if not rows:
         return asked
-    changed = execute_all(connection, statement, [row | {"new_revision": revision} for row in rows]).rowcount
+    changed = statement.change(connection, [row | {"new_revision": revision} for row in rows])
     if changed == len(rows):
         return asked
     of_now = sa.select(trial.c.id, trial.c.fence).where(
@@ -226,7 +239,7 @@ def _store_architectures(connection: Connection, starts: Sequence[Start]) -> Non
         if start.architecture is not None and start.key is not None
     ]
     if rows:
-        execute_all(connection, _architecture(connection.dialect.name), rows)
+        _ARCHITECTURE.change(connection, rows)
 
 
 def _store_steps(connection: Connection, claims: Sequence[Claim], holdings: Holdings) -> None:
@@ -258,7 +271,7 @@ def _store_results(connection: Connection, outcomes: Sequence[Outcome], *, may_b
         }
         for outcome in outcomes
     ]
-    execute_all(connection, _RESULT, results)
+    _RESULT.change(connection, results)
     evaluations = [
         {
             "the_trial": outcome.claim.trial_id,
@@ -271,16 +284,14 @@ def _store_results(connection: Connection, outcomes: Sequence[Outcome], *, may_b
         if may_be_cached and outcome.state is TrialState.COMPLETE and outcome.reused_from is None
     ]
     if evaluations:
-        execute_all(connection, _evaluation(connection.dialect.name), evaluations)
+        _EVALUATION.change(connection, evaluations)
 
 
-@cache
 def _architecture(dialect: str) -> Any:
     """Returns the statement that stores an architecture; one digest has one document."""
     return dialect_insert(dialect, architecture).values(created=utc_now()).on_conflict_do_nothing()
 
 
-@cache
 def _evaluation(dialect: str) -> Any:
     """Returns the statement that copies a trial's metrics into the cache; the first of a key stays."""
     insert = dialect_insert(dialect, evaluation)
@@ -316,24 +327,29 @@ _KNOWN = {
     name: sa.func.coalesce(sa.bindparam(f"new_{name}", type_=trial.c[name].type), trial.c[name])
     for name in _DRAFTED + _KEYED
 } | {"revision": sa.bindparam("new_revision", type_=Id)}
-_START = held(trial.update()).values(
-    **_KNOWN,
-    state=TrialState.RUNNING,
-    # A trial of a study without leases keeps having none.
-    lease_until=sa.case(
-        (trial.c.lease_until.is_not(None), utc_now() + sa.bindparam("the_lease_s", type_=Seconds))
-    ),
+_START = Prepared(
+    held(trial.update()).values(
+        **_KNOWN,
+        state=TrialState.RUNNING,
+        # A trial of a study without leases keeps having none.
+        lease_until=sa.case(
+            (trial.c.lease_until.is_not(None), utc_now() + sa.bindparam("the_lease_s", type_=Seconds))
+        ),
+    )
 )
-_FLUSH = held(trial.update()).values(**_KNOWN)
+_FLUSH = Prepared(held(trial.update()).values(**_KNOWN))
 _GIVEN_UP: dict[str, Any] = {"state": sa.bindparam("new_state"), "owner": None, "lease_until": None}
-_REQUEUE = held(trial.update()).values(**_KNOWN, **_GIVEN_UP)
-_END = held(trial.update()).values(**_KNOWN, **_GIVEN_UP, ended=utc_now())
-_RESULT = result.insert().values(
-    seconds=sa.select(sa.func.sum(attempt.c.seconds))
-    .where(attempt.c.trial_id == sa.bindparam("the_trial"))
-    .scalar_subquery(),
-    created=utc_now(),
+_REQUEUE = Prepared(held(trial.update()).values(**_KNOWN, **_GIVEN_UP))
+_END = Prepared(held(trial.update()).values(**_KNOWN, **_GIVEN_UP, ended=utc_now()))
+_RESULT = Prepared(
+    result.insert().values(
+        seconds=sa.select(sa.func.sum(attempt.c.seconds))
+        .where(attempt.c.trial_id == sa.bindparam("the_trial"))
+        .scalar_subquery(),
+        created=utc_now(),
+    )
 )
+_ARCHITECTURE = Prepared({dialect: _architecture(dialect) for dialect in DIALECTS})
 _CACHED = sa.select(
     trial.c.evaluation_key,
     *(trial.c[name] for name in _KEYED[:-1]),
@@ -345,3 +361,4 @@ _CACHED = sa.select(
     sa.bindparam("the_code", type_=sa.Text),
     sa.literal(SCHEMA_VERSION),
 ).where(trial.c.id == sa.bindparam("the_trial"), trial.c.evaluation_key.is_not(None))
+_EVALUATION = Prepared({dialect: _evaluation(dialect) for dialect in DIALECTS})

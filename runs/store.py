@@ -270,19 +270,16 @@ class Store(StageVerbs):
 
         Args:
             ends: at most one outcome per claim.
-            progress: last steps, stored before the ends.
+            progress: last steps, of these claims and of others that go on.
 
         Raises:
             BadRecord: an outcome that must not be stored; then none is.
         """
         ends = [self._storable(one) for one in ends]
-        reporting = list({step.claim.attempt: step.claim for step in progress}.values())
-
-        def work(connection: Connection) -> Finished:
-            claims.renew(connection, reporting, progress, self.lease_s)
-            return outcomes.finish(connection, ends, self.holdings)
-
-        done = self.database.write(work, recall=lambda connection: outcomes.finished(connection, ends))
+        done = self.database.write(
+            lambda connection: outcomes.finish(connection, ends, self.holdings, progress, self.lease_s),
+            recall=lambda connection: outcomes.finished(connection, ends),
+        )
         self.holdings.drop(one.claim for one in ends)
         for one in done.refused:
             logger.warning(

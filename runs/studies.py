@@ -14,6 +14,7 @@ from runs.errors import BadRecord, StudyExists, StudyMissing
 from runs.metrics import dialect_insert
 from runs.names import name_key
 from runs.owner import code_version
+from runs.prepared import Prepared
 from runs.records import Spent, StudyRecord
 from runs.schema import COUNTERS, SCHEMA_VERSION, attempt, study, trial, utc_now
 from runs.states import TrialState
@@ -111,7 +112,7 @@ def touch(
     num_new: int = 0,
     ended: Mapping[str, int] = MappingProxyType({}),
     seconds: float = 0.0,
-) -> Row[*tuple[Any, ...]]:
+) -> Any:
     """Raises the study's revision, and so locks it until the transaction ends; returns what it has then.
 
     Args:
@@ -122,7 +123,7 @@ def touch(
     """
     counted = {f"add_{name}": ended.get(name.removeprefix("num_"), 0) for name in COUNTERS}
     columns = {"the_study": study_id, "num_new": num_new, "more_seconds": seconds}
-    row = connection.execute(_TOUCH, columns | counted).one_or_none()
+    row = _TOUCH.first(connection, columns | counted)
     if row is None:
         raise missing(study_id)
     return row
@@ -174,10 +175,10 @@ def delete(connection: Connection, study_id: int) -> None:
 
 
 def spent(connection: Connection, study_id: int) -> Spent:
-    row = connection.execute(_COUNTERS, {"the_study": study_id}).one_or_none()
+    row = _COUNTERS.first(connection, {"the_study": study_id})
     if row is None:
         raise missing(study_id)
-    unfinished = connection.execute(_UNFINISHED, {"the_study": study_id}).all()
+    unfinished = _UNFINISHED.rows(connection, {"the_study": study_id})
     counts = {state: getattr(row, f"num_{state}", 0) for state in TrialState}
     for state, count, _ in unfinished:
         counts[TrialState(state)] = count
@@ -230,10 +231,12 @@ _SELECT = sa.select(
 _IS_CURRENT_ATTEMPT = sa.and_(
     attempt.c.trial_id == trial.c.id, attempt.c.fence == trial.c.fence, attempt.c.ended.is_(None)
 )
-_COUNTERS = sa.select(study.c.device_seconds, *(study.c[name] for name in COUNTERS)).where(
-    study.c.id == sa.bindparam("the_study")
+_COUNTERS = Prepared(
+    sa.select(study.c.device_seconds, *(study.c[name] for name in COUNTERS)).where(
+        study.c.id == sa.bindparam("the_study")
+    )
 )
-_UNFINISHED = (
+_UNFINISHED = Prepared(
     sa.select(trial.c.state, sa.func.count(), sa.func.coalesce(sa.func.sum(attempt.c.seconds), 0.0))
     .select_from(trial)
     .outerjoin(attempt, _IS_CURRENT_ATTEMPT)
@@ -241,7 +244,7 @@ _UNFINISHED = (
     .group_by(trial.c.state)
 )
 _NUM_PAID = study.c.num_trials - study.c.num_infeasible - study.c.num_cancelled - study.c.num_reused
-_TOUCH = (
+_TOUCH = Prepared(
     study.update()
     .where(study.c.id == sa.bindparam("the_study"))
     .values(

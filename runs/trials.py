@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from runs.errors import TrialMissing
+from runs.prepared import Prepared
 from runs.records import AttemptRecord, Evaluation, EvaluationKey, TrialRecord
 from runs.schema import architecture, attempt, evaluation, result, trial
 from runs.states import FailureClass, TrialState
@@ -17,7 +18,7 @@ from runs.text import load
 
 def of_study(connection: Connection, study_id: int, after_revision: int) -> list[TrialRecord]:
     """Returns the study's trials that changed after a revision, by number."""
-    rows = connection.execute(_OF_STUDY, {"the_study": study_id, "after": after_revision})
+    rows = _OF_STUDY.rows(connection, {"the_study": study_id, "after": after_revision})
     return sorted((_record(row) for row in rows), key=lambda record: record.number)
 
 
@@ -70,17 +71,23 @@ def attempts_of(connection: Connection, trial_ids: Sequence[int]) -> list[Attemp
 def cached(connection: Connection, keys: Sequence[EvaluationKey]) -> dict[EvaluationKey, Evaluation]:
     by_hash = {key.hash: key for key in keys}
     found = {}
-    for row in connection.execute(_CACHED, {"the_hashes": list(by_hash)}):
+    for row in _cached(connection, list(by_hash)):
         key = by_hash[row.hash]
         found[key] = Evaluation(key, load(row.metrics), row.seconds, row.trial_id, row.weights)
     return found
+
+
+def _cached(connection: Connection, hashes: Sequence[str]) -> Sequence[Any]:
+    if len(hashes) == 1:
+        return _CACHED_ONE.rows(connection, {"the_hash": hashes[0]})
+    return connection.execute(_CACHED, {"the_hashes": hashes}).all()
 
 
 def document(connection: Connection, digest: str) -> str | None:
     return connection.scalar(sa.select(architecture.c.document).where(architecture.c.digest == digest))
 
 
-def _record(row: Row[*tuple[Any, ...]]) -> TrialRecord:
+def _record(row: Any) -> TrialRecord:
     objectives = load(row.objectives)
     return TrialRecord(
         id=row.id,
@@ -122,10 +129,11 @@ _SELECT = sa.select(
     *(column for column in trial.c if column.name != "parameters"),
     *(column for column in result.c if column.name not in ("trial_id", "attempt_id", "created")),
 ).outerjoin_from(trial, result)
-_OF_STUDY = _SELECT.where(
-    trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after")
+_OF_STUDY = Prepared(
+    _SELECT.where(trial.c.study_id == sa.bindparam("the_study"), trial.c.revision > sa.bindparam("after"))
 )
 _CACHED = sa.select(evaluation).where(evaluation.c.hash.in_(sa.bindparam("the_hashes", expanding=True)))
+_CACHED_ONE = Prepared(sa.select(evaluation).where(evaluation.c.hash == sa.bindparam("the_hash")))
 _BY_NUMBERS = _SELECT.where(
     trial.c.study_id == sa.bindparam("the_study"),
     trial.c.number.in_(sa.bindparam("the_numbers", expanding=True)),

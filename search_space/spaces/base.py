@@ -70,8 +70,9 @@ class Choice:
         Raises:
             SpaceError: it is not an option of this choice.
         """
+        wanted = _kind(option)
         for position, known in enumerate(self.options):
-            if _kind(known) == _kind(option):
+            if known == option and _kind(known) == wanted:
                 return position
         listed = ", ".join(map(shown, self.options))
         raise SpaceError(f"{self.name} must be one of {listed}, got {shown(option)}; choose one of them")
@@ -153,10 +154,12 @@ class SearchSpace(ABC):
         Raises:
             SpaceError: a choice is missing or unknown, or its option is not one of the choice's.
         """
-        known = [choice.name for choice in self.choices]
+        known = dict.fromkeys(choice.name for choice in self.choices)
         for name in values:
             if name not in known:
-                raise SpaceError(f"{shown(name)} is no choice of {self.name}; {nearest(str(name), known)}")
+                raise SpaceError(
+                    f"{shown(name)} is no choice of {self.name}; {nearest(str(name), list(known))}"
+                )
         for name in known:
             if name not in values:
                 raise SpaceError(f"every choice of {self.name} needs a value, got none for {name}; add it")
