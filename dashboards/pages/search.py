@@ -14,7 +14,7 @@ from dash.exceptions import PreventUpdate
 
 from dashboards.drawing import search as drawing
 from dashboards.drawing.components import Node, chart, choice, empty, facts, table
-from dashboards.info.front import SAMPLE, Scatter, has_front, marks, scatter, unbeaten
+from dashboards.info.front import Scatter, has_front, marks, scatter, unbeaten
 from dashboards.info.rewards import KINDS, Weighing, rewards, weighing, winners
 from dashboards.info.table import COSTS, Table
 from dashboards.info.words import TITLES, compact, quantity, share, short_cost
@@ -98,6 +98,7 @@ def register(app: Dash, site: Site) -> None:
         Output("pareto", "figure"),
         Output("search-winners", "children"),
         Output("search-equation", "children"),
+        Output("search-sample", "children"),
         Output("search-cursor", "data"),
         Input("pulse", "data"),
         Input("reward-kind", "value"),
@@ -127,13 +128,13 @@ def register(app: Dash, site: Site) -> None:
             raise PreventUpdate
         winner_rows = _winners(site, view)
         if ctx.triggered_id in ("reward-kind", "reward-weight", "reward-target") and cursor["drawn"]:
-            return _marked(view), winner_rows, _equation(view), no_update
+            return _marked(view), winner_rows, _equation(view), no_update, no_update
         if ctx.triggered_id == "pulse" and cursor["drawn"]:
             patch, moved = _moved(view, cursor)
             if patch is not None:
-                return patch, winner_rows, no_update, moved
+                return patch, winner_rows, no_update, _sample(view, moved["drawn"]), moved
         drawn, cursor = _figure(view, head.id)
-        return drawn, winner_rows, _equation(view), cursor
+        return drawn, winner_rows, _equation(view), _sample(view, cursor["drawn"]), cursor
 
     @app.callback(
         Output("reward-kind", "value"),
@@ -231,15 +232,15 @@ def _pareto_card(
         choice("pareto-cost", "Cost", names, view.cost),
         choice("pareto-colour", "Colour", {"time": "by time", "state": "by state"}, "time"),
     ]
-    note = _sample_note(view)
+    sample = _sample(view, len(scatter(view.table, view.cost).numbers))
+    controls.append(html.P(sample, id="search-sample", className="note"))
     every = html.A("Every point", href=site.link(f"/s/{view.head.id}/points"), className="save")
     figure = chart(
         "pareto",
         "Accuracy against cost",
         drawn,
         csv=site.link(f"/_nas/csv/{view.head.id}/front"),
-        note=note,
-        actions=[every] if note else [],
+        actions=[every],
         controls=controls,
         height=460,
         wide=True,
@@ -260,12 +261,12 @@ def _pareto_card(
     return html.Div([figure, side], className="split")
 
 
-def _sample_note(view: View) -> str:
-    drawn = len(scatter(view.table, view.cost).numbers)
+def _sample(view: View, num_drawn: int) -> str:
+    """Returns how many of the measured trials are drawn, unless all are."""
     measured = int((view.table.complete & np.isfinite(view.table["accuracy"])).sum())
-    if drawn >= measured:
+    if num_drawn >= measured:
         return ""
-    return f"An even sample of {SAMPLE:,} of {measured:,} measured trials, and the whole front."
+    return f"{num_drawn:,} of {measured:,} measured trials, the whole front among them"
 
 
 def _controls(own: Weighing | None) -> list[Node]:

@@ -188,6 +188,8 @@ def test_another_weight_and_another_target_change_the_winners_at_once(visit: Vis
 
 def test_every_point_of_a_large_study_is_drawn_by_webgl_and_its_pixels_are_there(visit: Visit) -> None:
     page = visit.go(f"/s/{visit.house.studies['large']}", until="#pareto .main-svg")
+    drawn = re.compile(r"^[\d,]+ of [\d,]+ measured trials, the whole front among them$")
+    expect(page.locator("#search-sample")).to_have_text(drawn)
     page.get_by_role("link", name="Every point").click()
     page.wait_for_selector("#points canvas", timeout=PATIENCE_MS)
     page.wait_for_timeout(1_000)

@@ -103,7 +103,7 @@ def test_the_report_has_every_figure_of_the_page_of_scaling_and_the_family(site:
         for chart in (one for one in components(card) if isinstance(one, dcc.Graph)):
             assert to_json_plotly(chart.figure.to_dict()["data"]) in sections[title]
             seen.append(chart.id)
-    rule = ["region", "points", "parameters", "comparisons", "predictions"]
+    rule = ["region", "measured", "parameters", "comparisons", "predictions"]
     assert seen == [*rule, "committees", "saturation"]
     tables = {"The rule", "Law of width", "Law of resolution", "Members of the family", "Committees"}
     assert tables | {"The family"} <= set(sections)
