@@ -24,7 +24,6 @@ from scaling_rules import (
 COMPOUND = "compound"  # name of the fitted rule
 _LEAST = 1e-3  # share of errors below which a logarithm would say nothing
 _NORMAL_95 = NormalDist().inv_cdf(0.975)
-_MS = " ms"
 _NOTHING = Ramp(0.0, 0.0, 0.0, 0.0)
 UNCHANGED = Regularisation(_NOTHING, _NOTHING, _NOTHING)
 
@@ -41,6 +40,7 @@ class Forecast:
         accuracy: expected of one training like the fit's; None where nothing was fitted.
         low, high: interval of that training's accuracy.
         is_beyond: whether the network is dearer than all that were measured, so that the surface is carried on.
+        latency_ms: milliseconds that an image took when the network was chosen by them; None for any other size.
     """
 
     rule: str
@@ -53,11 +53,7 @@ class Forecast:
     low: float | None
     high: float | None
     is_beyond: bool
-
-    @property
-    def latency_ms(self) -> float | None:
-        """Returns what an image took when the network was chosen by that; None for any other size."""
-        return self.member.cost if self.size.endswith(_MS) else None
+    latency_ms: float | None = None
 
     def expecting(self, accuracy: float, low: float, high: float) -> Forecast:
         """Returns the forecast with an accuracy and its interval, made consistent here and nowhere else.
@@ -146,7 +142,7 @@ def size_called(target_ms: float) -> str:
     >>> size_called(2.50)
     '2.5 ms'
     """
-    return f"{target_ms:g}{_MS}"
+    return f"{target_ms:g} ms"
 
 
 def rule_called(name: str, fitted: RuleFit | None) -> ScalingRule:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 
@@ -211,11 +211,13 @@ def _family(
     for name in settings.grow.rule:
         rule = rule_called(name, found)
         fitted_rule = found if name == COMPOUND else None
-        found_members = members(baseline, rule, settings.grow, regularisation=ramps, fitted=fitted_rule)
-        by_latency = [(size_called(ms), sizes.member(name, rule, ms, ramps)) for ms in settings.grow.latency]
-        for size, member in (*found_members, *by_latency):
+        for size, member in members(baseline, rule, settings.grow, regularisation=ramps, fitted=fitted_rule):
             called = COMPOUND if size == ANCHOR and COMPOUND in settings.grow.rule else name
             family.setdefault((called, size), forecast(baseline, called, size, member, found))
+        for target_ms in settings.grow.latency:
+            member, size = sizes.member(name, rule, target_ms, ramps), size_called(target_ms)
+            timed = replace(forecast(baseline, name, size, member, found), latency_ms=member.cost)
+            family.setdefault((name, size), timed)
     return tuple(sorted(family.values(), key=lambda one: (one.macs, one.rule, one.size)))
 
 

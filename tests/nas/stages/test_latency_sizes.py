@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from nas.config import overlaid
 from nas.evaluation.latency import LatencyError, median_ms
+from nas.flags import FIT_FLAGS
 from nas.settings import Settings
 from nas.stages.arms import Watch
 from nas.stages.baseline import SmallTarget, adopt
@@ -100,8 +102,12 @@ def test_another_fit_decides_anew(tmp_path: Path) -> None:
     first = grown(tmp_path, [], ms=clock(), latency=(1.5,))
     assert [one.forecast.rule for one in first.members] == ["compound"]
     assert first.members[0].forecast.accuracy is not None
-    more = lambda stored: stored.model_copy(update={"fit": stored.fit.model_copy(update={"budget": 28})})  # noqa: E731
-    fit("s", storage=url, evaluator=formula, changes=more)
+    fit(
+        "s",
+        storage=url,
+        evaluator=formula,
+        changes=lambda stored: overlaid(stored, {"budget": "28"}, known=FIT_FLAGS),
+    )
     told: list[str] = []
     grown(tmp_path, told, ms=clock(), latency=(1.5,))
     assert any(text.startswith("timed") for text in told), "by the new rule"
@@ -114,9 +120,10 @@ def test_less_than_the_baseline_takes_is_refused(adopted: Path) -> None:
         grown(adopted, [], ms=clock(), rule=("width",), latency=(0.01,))
 
 
-def test_a_gpu_that_is_not_there_is_told_in_a_sentence(adopted: Path) -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU")
+def test_a_gpu_that_is_not_there_is_told_in_a_sentence(
+    adopted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(LatencyError, match="cuda needs a GPU that torch can use, got none"):
         grown(adopted, [], rule=("width",), latency=(5.0,), latency_device="cuda")
 
