@@ -30,6 +30,7 @@ from search_space import open_space
 from tests.postgres_server import PostgresServer, program_folders
 
 NAME = "cluster"
+PRETENDED = "pretended"  # the study of a pretended search
 
 NUM_WORKERS = 1_000
 MEAN_SECONDS = 2.0  # so that the workers could finish 500 trials a second
@@ -150,9 +151,9 @@ def pretend(
     with open_store(url, clock=clock.clock) as store:
         with suppress(StudyExists):
             store.create_study(
-                "cluster", directions=reward.directions, seed=0, space=space.describe(), settings={}
+                PRETENDED, directions=reward.directions, seed=0, space=space.describe(), settings={}
             )
-        study = store.study("cluster")
+        study = store.study(PRETENDED)
         source = watched(SampledSource(store, study, space, sampler, fidelity))
         run = store.open_run(study.id, "search", {})
         Driver(store, study, run, source, executor, rules).drive()

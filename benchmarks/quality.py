@@ -60,7 +60,7 @@ IMAGES: dict[str, dict[str, Any]] = {
     "glyphs": {"name": "glyphs", "resolution": 12, "num_samples": 1_800},
 }
 TOO_MANY = 200
-GIVEN_UP = 1.5
+GIVEN_UP = 1.0
 
 
 @dataclass(eq=False)

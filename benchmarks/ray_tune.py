@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,16 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
-from benchmarks.cluster import pretend
+from benchmarks.cluster import PRETENDED, pretend
 from benchmarks.engine import Sleeper
 from benchmarks.row import Row
 from nas.execution import local_ray
 from nas.settings import Settings, make_settings
+from nas.stages.budget import num_paid
 from nas.stages.search import resume, search
 from runs import open_store
 from search_space import SearchSpace, open_space
+from tests.dashboards.synthetic import write_large_study
 
 NAME = "ray_tune"
 
@@ -82,20 +85,27 @@ def measured(
         num_large: trials of the study whose driver is weighed as well.
         num_kills: of each side.
     """
-    rows = [_overhead(seconds, num_trials) for seconds, num_trials in evaluations]
-    print(f"{NAME}: {len(rows)} rows of overhead, now resumed studies ...", file=sys.stderr, flush=True)
-    rows += _resumed(num_resumed, num_large)
-    print(f"{NAME}: {len(rows)} rows, now killed searches ...", file=sys.stderr, flush=True)
-    return rows + _killed(num_kills)
+    parts: list[Callable[[], list[Row]]] = [
+        *(partial(_overhead, seconds, num_trials) for seconds, num_trials in evaluations),
+        partial(_resumed, num_resumed, num_large),
+        partial(_killed, num_kills),
+    ]
+    rows: list[Row] = []
+    for part in parts:
+        new = part()
+        for row in new:  # it takes long: what is known is told, whatever happens to the rest
+            print(f"{row.what}: {row.ours:.4g} {row.unit} beside {row.peer:.4g}", file=sys.stderr, flush=True)
+        rows += new
+    return rows
 
 
-def _overhead(seconds: float, num_trials: int) -> Row:
+def _overhead(seconds: float, num_trials: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         spans = [_told([part, folder, str(num_trials), str(seconds)])["seconds"] for part in ("ours", "tune")]
     ideal = seconds * num_trials / NUM_WORKERS
     mine, theirs = ((span - ideal) / num_trials * 1e3 for span in spans)
     what = f"beside an evaluation of {seconds:g} s, a trial of {num_trials} on {NUM_WORKERS} workers takes"
-    return Row(what, mine, theirs, theirs / mine, None, None, "ms")
+    return [Row(what, mine, theirs, theirs / mine, None, None, "ms")]
 
 
 def _resumed(num_trials: int, num_large: int) -> list[Row]:
@@ -124,7 +134,8 @@ def _resumed(num_trials: int, num_large: int) -> list[Row]:
 
 def _weighed(url: str, num_trials: int) -> dict[str, float]:
     """Returns what a new driver of a study of so many trials takes for one more: seconds and megabytes."""
-    pretend(url, num_trials=num_trials)
+    with open_store(url) as store:
+        write_large_study(store, PRETENDED, num_trials)
     return _told(["further", url, str(num_trials)])
 
 
@@ -262,10 +273,16 @@ def tuned(folder: Path, num_trials: int, seconds: float) -> float:
 
 
 def further(url: str, num_trials: int) -> dict[str, float]:
-    """Returns what one more trial of a study of pretended trainings takes from a new driver."""
+    """Returns what one more trial takes from a new driver of a study of so many."""
     started = time.perf_counter()
-    pretend(url, num_trials=num_trials + 1, num_workers=NUM_WORKERS)
-    return _taken(started)
+    with open_store(url) as store:
+        paid = num_paid(store.spent(store.study(PRETENDED).id))
+    pretend(url, num_trials=paid + 1, num_workers=NUM_WORKERS)
+    taken = _taken(started)
+    with open_store(url) as store:
+        now = store.spent(store.study(PRETENDED).id)
+    assert num_paid(now) == paid + 1 and now.num_trials > num_trials
+    return taken
 
 
 def fill(url: str, num_trials: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Row
 
 from runs import states
 from runs.drafts import Draft
-from runs.text import load
+from runs.text import load, load_shared
 
 CONSTRAINT_PREFIX = (
     "constraints:"  # as `optuna.trial.Trial.set_constraint` stores them; above zero = violated
@@ -89,7 +89,7 @@ class StudyCache:
 
     def frozen(self, row: Any, intermediate: Mapping[int, float]) -> FrozenTrial:
         """Returns a stored trial as Optuna sees it."""
-        choices = load(row.choices)
+        choices = load_shared(row.choices)
         # Choices that did not come through Optuna have no distribution, and are no parameters to it.
         parameters = dict(zip(choices, load(row.parameters), strict=False))
         return FrozenTrial(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 
 from runs.errors import BadRecord
@@ -31,6 +32,21 @@ def dump(value: object) -> str:
 def load(text: str | None) -> Any:
     """Returns the value of a stored text; None for no text."""
     return None if text is None else json.loads(text)
+
+
+def load_shared(text: str | None) -> Any:
+    """Returns a stored mapping, its names and texts the same objects as in all others; None for no text.
+
+    The trials of a study have the same choices of the same few options: each is held once, not once a trial.
+
+    >>> first, second = load_shared('{"s0.op":"mbconv"}'), load_shared('{"s0.op":"mbconv"}')
+    >>> first["s0.op"] is second["s0.op"]
+    True
+    """
+    mapping = load(text)
+    if not mapping:
+        return mapping
+    return {intern(name): intern(one) if type(one) is str else one for name, one in mapping.items()}
 
 
 def plain(text: str, max_length: int, secrets: Sequence[str] = ()) -> str:

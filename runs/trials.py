@@ -13,7 +13,7 @@ from runs.prepared import Prepared
 from runs.records import AttemptRecord, Evaluation, EvaluationKey, TrialRecord
 from runs.schema import architecture, attempt, evaluation, result, trial
 from runs.states import FailureClass, TrialState
-from runs.text import load
+from runs.text import load, load_shared
 
 
 def of_study(connection: Connection, study_id: int, after_revision: int) -> list[TrialRecord]:
@@ -95,16 +95,16 @@ def _record(row: Any) -> TrialRecord:
         number=row.number,
         state=TrialState(row.state),
         fence=row.fence,
-        choices=load(row.choices),
+        choices=load_shared(row.choices),
         digest=row.digest,
         data=row.data,
         recipe=row.recipe,
         fidelity=row.fidelity,
         seed=row.seed,
         key=row.evaluation_key,
-        costs=load(row.costs),
+        costs=load_shared(row.costs),
         objectives=None if objectives is None else tuple(objectives),
-        metrics=load(row.metrics) or {},
+        metrics=load_shared(row.metrics) or {},
         constraints=load(row.constraints) or {},
         seconds=row.seconds,
         failure_class=_failure(row.failure_class),

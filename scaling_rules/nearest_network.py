@@ -205,14 +205,21 @@ class _Search:
         """Returns the nearest network within the tolerance, with its distance from the rule; None: there is none."""
         best: tuple[float, float, Multipliers] | None = None
         least = self.target * (1.0 - self.tolerance)
-        for line in _lines(levels):
-            for chosen in line[self._first_above(line, least) :]:
-                miss = abs(self._cost(chosen) / self.target - 1.0)
-                if miss > self.tolerance:
+        [first, second, along] = _by_number(levels)
+        for one in sorted(levels[first], key=_distance):
+            if best is not None and one.distance > best[0]:
+                break  # this and all that follow are farther than what is found
+            for other in sorted(levels[second], key=_distance):
+                if best is not None and other.distance > best[0]:
                     break
-                distance = max(level.distance for level in chosen.values())
-                if best is None or (distance, miss) < best[:2]:
-                    best = distance, miss, _factors(chosen)
+                line = [{first: one, second: other, along: level} for level in levels[along]]
+                for chosen in line[self._first_above(line, least) :]:
+                    miss = abs(self._cost(chosen) / self.target - 1.0)
+                    if miss > self.tolerance:
+                        break
+                    distance = max(level.distance for level in chosen.values())
+                    if best is None or (distance, miss) < best[:2]:
+                        best = distance, miss, _factors(chosen)
         return None if best is None else (best[0], best[2])
 
     def nearest_in_cost(self, levels: Levels) -> Multipliers:
@@ -245,9 +252,18 @@ class _Search:
 
 def _lines(levels: Levels) -> Iterator[list[dict[Dimension, Level]]]:
     """Yields all networks of the levels, in lines along the dimension that has most: their costs rise."""
-    [*others, along] = sorted(DIMENSIONS, key=lambda name: len(levels[name]))
+    [*others, along] = _by_number(levels)
     for chosen in product(*(levels[name] for name in others)):
         yield [dict(zip(others, chosen, strict=True)) | {along: level} for level in levels[along]]
+
+
+def _by_number(levels: Levels) -> list[Dimension]:
+    """Returns the dimensions by their number of levels."""
+    return sorted(DIMENSIONS, key=lambda name: len(levels[name]))
+
+
+def _distance(level: Level) -> float:
+    return level.distance
 
 
 def _factors(chosen: Mapping[Dimension, Level]) -> Multipliers:

@@ -62,7 +62,10 @@ def probed(candidates: Candidates) -> Needs:
     """Returns what the candidates need of the device of this process, which is best one of its own.
 
     Example:
-        >>> probed(Candidates((architecture.to_json(),), (1.0,), Recipe(), threads=(1, 2))).peak_bytes
+        >>> from search_space import reference
+        >>> network = reference("resnet20_cifar10_optA").to_json()
+        >>> probed(Candidates((network,), (1.0,), Recipe(batch_size=8), threads=(1,))).peak_bytes > 0
+        True
     """
     is_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if is_gpu else "cpu")

@@ -49,7 +49,8 @@ def open_executor(
         workers.
 
     Example:
-        >>> executor = open_executor("inline", evaluator)
+        >>> from nas.evaluation.evaluator import TrainingEvaluator
+        >>> open_executor("inline", TrainingEvaluator()).close()
     """
     if kind not in EXECUTORS:
         raise ExecutorError(f"an executor must be one of {', '.join(EXECUTORS)}, got {kind!r}")
@@ -95,8 +96,7 @@ def on_worker(
         ExecutorError: there is no room, or the function raised.
 
     Example:
-        >>> on_worker(abs, -3, demands=Demands())
-        3
+        >>> on_worker(probed, candidates, demands=Demands(num_cpus=2)).peak_bytes
     """
     found: Found = importlib.import_module("nas.execution.local_ray").on_worker(
         function, given, demands=demands, address=address

@@ -109,6 +109,7 @@ class VirtualExecutor:
         ExecutorError: a number of workers below 1.
 
     Example:
+        >>> from nas.execution.simulations import Modelled
         >>> executor = VirtualExecutor(Modelled(mean_seconds=60.0), VirtualClock(), num_slots=1_000)
     """
 

@@ -114,6 +114,7 @@ def fitting_divisor(network: Architecture) -> int:
     """Returns the divisor of scaled channels whose steps are small beside what the network has.
 
     Example:
+        >>> from search_space import reference
         >>> fitting_divisor(reference("efficientnet_b0"))
         8
     """

@@ -101,6 +101,17 @@ def test_a_rule_in_built_layers_is_not_made_deeper_by_rounding_up() -> None:
         assert built(**member.multipliers)["depth"] == pytest.approx(ideal["depth"], rel=0.15)
 
 
+def test_a_cost_without_steps_is_met_on_the_rule_itself() -> None:
+    """There are millions of networks near it, and the nearest is found before all were looked at."""
+
+    def smooth(*, depth: float, width: float, resolution: float) -> float:
+        return 400e6 * depth * width**2 * resolution**2
+
+    [member] = family(RULE, smooth, targets=[800e6])
+    assert member.cost == pytest.approx(800e6, rel=1e-4)
+    assert member.multipliers == pytest.approx(RULE.multipliers(cost=2.0), rel=1e-4)
+
+
 def test_a_target_in_parameters_is_met_by_width_or_depth() -> None:
     [member] = family(RULE, params, targets=[9.2e6])
     assert member.met and member.cost == pytest.approx(9.2e6, rel=0.02)
