@@ -44,7 +44,14 @@ def share_region(found: Region | None, fit: RuleFit) -> go.Figure:
             "colorscale": TIME_SCALE,
             "size": [9 if one else 5 for one in possible.tolist()],
             "line": {"width": [1.5 if one else 0 for one in possible.tolist()], "color": RED},
-            "colorbar": {"title": {"text": "accuracy"}, "thickness": 10, "len": 0.8},
+            "colorbar": {
+                "title": {"text": "accuracy", "side": "top"},
+                "orientation": "h",  # beside the triangle it would lie on its numbers where the page is narrow
+                "thickness": 10,
+                "len": 0.8,
+                "y": -0.68,
+                "yanchor": "bottom",
+            },
         },
         text=text,
         hovertemplate="depth %{a:.0%}, width %{b:.0%}, resolution %{c:.0%}<br>%{text}<extra></extra>",
@@ -66,7 +73,7 @@ def share_region(found: Region | None, fit: RuleFit) -> go.Figure:
         cloud,
         rule,
         ternary={"bgcolor": "rgba(0,0,0,0)", "sum": 1} | axes,
-        margin={"t": 40, "b": 70},
+        margin={"t": 40, "b": 150, "l": 50, "r": 60},
         legend={"y": -0.14, "yanchor": "top"},
     )
 
@@ -91,7 +98,7 @@ def parameters(fit: RuleFit) -> go.Figure:
         },
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
     )
-    axis = {"title": {"text": f"Factor for each doubling of the cost, {fit.level:.0%} intervals"}}
+    axis = {"title": {"text": "Factor for each doubling of the cost"}}
     return figure(dots, xaxis=axis, yaxis={"autorange": "reversed"})
 
 
@@ -125,7 +132,7 @@ def comparisons(fit: RuleFit) -> go.Figure:
     )
     drawn = figure(
         dots,
-        xaxis={"title": {"text": "Accuracy gained over it at equal cost (filled: surely another)"}},
+        xaxis={"title": {"text": "Accuracy gained over it at equal cost"}},
         yaxis={"autorange": "reversed"},
     )
     drawn.add_vline(x=0, line={"color": GREY, "width": 1})
@@ -209,7 +216,7 @@ def measured_points(fit: RuleFit) -> go.Figure:
         hovertemplate="depth ×%{customdata[0]:.3g}, width ×%{customdata[1]:.3g}, resolution ×%{customdata[2]:.3g}"
         "<br>cost ×%{x:.3g}: %{y:.4f}<extra></extra>",
     )
-    axis = {"title": {"text": "Measured cost over the cheapest (size of a mark: width)"}, "type": "log"}
+    axis = {"title": {"text": "Measured cost over the cheapest"}, "type": "log"}
     return figure(dots, xaxis=axis, yaxis={"title": {"text": "Validation accuracy"}})
 
 

@@ -235,19 +235,20 @@ def _verdict(stored: info.StoredRule) -> Component:
 
 def _of_rule(fit: RuleFit, members: list[info.Member]) -> list[Panel]:
     shares = f"All ways to spend {fit.cost_multiple:.3g}× the cost; ringed: maybe the best."
+    sizes, bars = "The wider a network, the larger its mark.", f"Bars: {fit.level:.0%} intervals."
     trained = "Members were trained afterwards; longer training is carried over by what the baseline gained."
     region = drawing.share_region(info.region(fit), fit)
     predictions = drawing.predicted_against_observed(info.fitted_pairs(fit), members)
     return [
-        Panel("region", "How the cost is best shared", region, "region", shares, 420, wide=False),
-        Panel("measured", "What was measured", drawing.measured_points(fit), "scaling", "", 420, wide=False),
-        Panel("parameters", "α, β and γ", drawing.parameters(fit), "parameters", "", 260, wide=False),
+        Panel("region", "How the cost is best shared", region, "region", shares, 480, wide=False),
+        Panel("measured", "What was measured", drawing.measured_points(fit), "scaling", sizes, 480, wide=False),
+        Panel("parameters", "α, β and γ", drawing.parameters(fit), "parameters", bars, 260, wide=False),
         Panel(
             "comparisons",
             "Compound against other rules",
             drawing.comparisons(fit),
             "comparisons",
-            "",
+            "Filled: surely better or worse.",
             260,
             wide=False,
         ),
