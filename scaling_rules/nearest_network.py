@@ -7,7 +7,7 @@ and a target may be met only a little off the rule. What is built is known throu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -20,6 +20,7 @@ NUDGE = 1.15  # the largest factor by which one dimension may leave the rule to 
 # How far is looked for a network, as logarithms: most targets are met near, and few networks are there.
 REACHES = (0.01, 0.03, 0.06, 0.1, math.log(NUDGE))
 PIECES = 1_024  # into which a reach is cut: a step narrower than one of them may be missed
+FEW_PIECES = 64  # of them, where every one is a step: the cost grows without steps, and some stand for all
 BISECTIONS = 24  # of a range of at most the 64-fold: exact to a millionth
 
 Dimension = Literal["depth", "width", "resolution"]
@@ -157,6 +158,12 @@ class Reader:
             at = min(max(start, low), high)
             factor = nominal[dimension] if at == start else math.exp(at)
             found.append(Level(factor, built_at(at) - wanted))
+        if len(found) > PIECES // 2:
+            kept = {
+                *range(0, len(found), PIECES // FEW_PIECES),
+                min(range(len(found)), key=lambda k: found[k].distance),
+            }
+            found = [found[place] for place in sorted(kept)]
         return _near(found, reach)
 
     def _built_at(self, dimension: Dimension, log_factor: float) -> float:
@@ -190,7 +197,20 @@ def _near(levels: Sequence[Level], reach: float) -> list[Level]:
 
 
 Levels = Mapping[Dimension, Sequence[Level]]
+Chosen = Mapping[Dimension, Level]
 Cost = Callable[[float, float, float], float]  # of depth, width and resolution
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The networks that differ in one dimension alone, by rising costs."""
+
+    fixed: Chosen
+    along: Dimension
+    levels: Sequence[Level]
+
+    def at(self, place: int) -> Chosen:
+        return {**self.fixed, self.along: self.levels[place]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +232,10 @@ class _Search:
             for other in sorted(levels[second], key=_distance):
                 if best is not None and other.distance > best[0]:
                     break
-                line = [{first: one, second: other, along: level} for level in levels[along]]
-                for chosen in line[self._first_above(line, least) :]:
-                    miss = abs(self._cost(chosen) / self.target - 1.0)
+                line = _Line({first: one, second: other}, along, levels[along])
+                for place in range(self._first_above(line, least), len(levels[along])):
+                    chosen = line.at(place)
+                    miss = self._miss(chosen)
                     if miss > self.tolerance:
                         break
                     distance = max(level.distance for level in chosen.values())
@@ -224,37 +245,38 @@ class _Search:
 
     def nearest_in_cost(self, levels: Levels) -> Multipliers:
         """Returns the network of the smallest difference to the target."""
-        ends = []
-        for line in _lines(levels):
-            above = self._first_above(line, self.target)
-            ends += line[max(above - 1, 0) : above + 1]
+        [*others, along] = _by_number(levels)
+        lines = (
+            _Line(dict(zip(others, fixed, strict=True)), along, levels[along])
+            for fixed in product(*(levels[name] for name in others))
+        )
 
-        def key(chosen: Mapping[Dimension, Level]) -> tuple[float, float]:
-            miss = abs(self._cost(chosen) / self.target - 1.0)
-            return miss, max(level.distance for level in chosen.values())
+        def key(chosen: Chosen) -> tuple[float, float]:
+            return self._miss(chosen), max(level.distance for level in chosen.values())
 
-        return _factors(min(ends, key=key))
+        return _factors(min((chosen for line in lines for chosen in self._around_target(line)), key=key))
 
-    def _first_above(self, line: Sequence[Mapping[Dimension, Level]], cost: float) -> int:
+    def _around_target(self, line: _Line) -> list[Chosen]:
+        """Returns the last network of a line below the target, and the first above."""
+        above = self._first_above(line, self.target)
+        return [line.at(place) for place in (above - 1, above) if 0 <= place < len(line.levels)]
+
+    def _first_above(self, line: _Line, cost: float) -> int:
         """Returns where a line of rising networks reaches a cost; its length where it does not."""
-        low, high = 0, len(line)
+        low, high = 0, len(line.levels)
         while low < high:
             middle = (low + high) // 2
-            if self._cost(line[middle]) < cost:
+            if self._cost(line.at(middle)) < cost:
                 low = middle + 1
             else:
                 high = middle
         return low
 
-    def _cost(self, chosen: Mapping[Dimension, Level]) -> float:
+    def _miss(self, chosen: Chosen) -> float:
+        return abs(self._cost(chosen) / self.target - 1.0)
+
+    def _cost(self, chosen: Chosen) -> float:
         return self.cost(*(chosen[name].factor for name in DIMENSIONS))
-
-
-def _lines(levels: Levels) -> Iterator[list[dict[Dimension, Level]]]:
-    """Yields all networks of the levels, in lines along the dimension that has most: their costs rise."""
-    [*others, along] = _by_number(levels)
-    for chosen in product(*(levels[name] for name in others)):
-        yield [dict(zip(others, chosen, strict=True)) | {along: level} for level in levels[along]]
 
 
 def _by_number(levels: Levels) -> list[Dimension]:
@@ -266,7 +288,7 @@ def _distance(level: Level) -> float:
     return level.distance
 
 
-def _factors(chosen: Mapping[Dimension, Level]) -> Multipliers:
+def _factors(chosen: Chosen) -> Multipliers:
     depth, width, resolution = (chosen[name].factor for name in DIMENSIONS)
     return Multipliers(depth=depth, width=width, resolution=resolution)
 

@@ -110,6 +110,8 @@ def test_a_cost_without_steps_is_met_on_the_rule_itself() -> None:
     [member] = family(RULE, smooth, targets=[800e6])
     assert member.cost == pytest.approx(800e6, rel=1e-4)
     assert member.multipliers == pytest.approx(RULE.multipliers(cost=2.0), rel=1e-4)
+    [exact] = family(RULE, smooth, targets=[800e6], tolerance=0.0)
+    assert exact.cost == pytest.approx(800e6, rel=1e-4)
 
 
 def test_a_target_in_parameters_is_met_by_width_or_depth() -> None:
