@@ -241,7 +241,9 @@ def _of_rule(fit: RuleFit, members: list[info.Member]) -> list[Panel]:
     predictions = drawing.predicted_against_observed(info.fitted_pairs(fit), members)
     return [
         Panel("region", "How the cost is best shared", region, "region", shares, 480, wide=False),
-        Panel("measured", "What was measured", drawing.measured_points(fit), "scaling", sizes, 480, wide=False),
+        Panel(
+            "measured", "What was measured", drawing.measured_points(fit), "scaling", sizes, 480, wide=False
+        ),
         Panel("parameters", "α, β and γ", drawing.parameters(fit), "parameters", bars, 260, wide=False),
         Panel(
             "comparisons",
