@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("nas", "search_space", "scaling_rules", "runs", "dashboards")
 
-# What needs a study, an export or a cluster that is there already: these are run by the tests of README and docs.
+# What needs a study, an export or a cluster that is there already.
 NEED_MORE = {
     "nas.building.build",
     "nas.evaluation.latency_table.LatencyTable",
