@@ -34,14 +34,13 @@ def main() -> None:
         with watched("sqlite:///nas.db") as (store, address), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             pages = _pages(store)
-            for suffix, width, scheme, names in (
-                ("", WIDTH, "light", tuple(pages)),
-                ("-dark", WIDTH, "dark", DARK),
-                ("-phone", PHONE_WIDTH, "light", PHONE),
+            for suffix, width, is_dark, names in (
+                ("", WIDTH, False, tuple(pages)),
+                ("-dark", WIDTH, True, DARK),
+                ("-phone", PHONE_WIDTH, False, PHONE),
             ):
                 context = browser.new_context(
-                    viewport={"width": width, "height": HEIGHT},
-                    color_scheme="dark" if scheme == "dark" else "light",
+                    viewport={"width": width, "height": HEIGHT}, color_scheme="dark" if is_dark else "light"
                 )
                 page = context.new_page()
                 _open(page, address)  # its token becomes a cookie
@@ -55,16 +54,16 @@ def _pages(store: Store) -> dict[str, str]:
     """Returns the path of each page by its name."""
     ids = {study.name: study.id for study in store.studies()}
     trials = store.trials(ids["digits"])
-    best, other = [one for one in trials if one.state is TrialState.COMPLETE][-2:]
+    shown, other = [one for one in trials if one.state is TrialState.COMPLETE][-2:]
     study = f"/s/{ids['digits']}"
     return {
         "studies": "/",
         "search": study,
         "points": f"/s/{ids['large']}/points",
         "trials": f"{study}/trials",
-        "trial": f"{study}/trials/{best.number}",
-        "architecture": f"/a/{best.digest}",
-        "comparison": f"/compare/{best.digest}/{other.digest}",
+        "trial": f"{study}/trials/{shown.number}",
+        "architecture": f"/a/{shown.digest}",
+        "comparison": f"/compare/{shown.digest}/{other.digest}",
         "scaling": f"{study}/scaling",
         "family": f"{study}/family",
         "workers": f"{study}/workers",
