@@ -82,7 +82,7 @@ def measured(
     Args:
         evaluations: seconds of one, and how many trials.
         num_resumed: trials of the study that is gone on with.
-        num_large: trials of the study whose driver is weighed as well.
+        num_large: trials of a larger study that is gone on with as well.
         num_kills: of each side.
     """
     parts: list[Callable[[], list[Row]]] = [
@@ -109,34 +109,36 @@ def _overhead(seconds: float, num_trials: int) -> list[Row]:
 
 
 def _resumed(num_trials: int, num_large: int) -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        ours = _weighed(f"sqlite:///{folder}/ours.db", num_trials)
-        filled = [f"sqlite:///{folder}/peer.db", str(num_trials)]
-        _told(["fill", *filled])
-        peer = _told(["suggest", *filled])
-        large = _weighed(f"sqlite:///{folder}/large.db", num_large)
-    again = f"one further trial of a study of {num_trials:,}, from a new driver on"
-    held = "memory of that driver, at its most"
     return [
-        Row(again, ours["seconds"], peer["seconds"], peer["seconds"] / ours["seconds"], None, None, "s"),
-        Row(held, ours["mb"], peer["mb"], peer["mb"] / ours["mb"], None, None, "MB"),
-        Row(
-            f"the same of a study of {num_large:,} (peer: ours of {num_trials:,})",
-            large["mb"],
-            ours["mb"],
-            ours["mb"] / large["mb"],
-            None,
-            None,
-            "MB",
-        ),
+        row
+        for num in (num_trials, num_large)
+        for ours, peer in [(_weighed(num), _weighed_peer(num))]
+        for row in (
+            _beside(f"one further trial of a study of {num:,}, from a new driver on", ours, peer, "s"),
+            _beside("memory of that driver, at its most", ours, peer, "MB"),
+        )
     ]
 
 
-def _weighed(url: str, num_trials: int) -> dict[str, float]:
+def _beside(what: str, ours: dict[str, float], peer: dict[str, float], unit: str) -> Row:
+    return Row(what, ours[unit], peer[unit], peer[unit] / ours[unit], None, None, unit)
+
+
+def _weighed(num_trials: int) -> dict[str, float]:
     """Returns what a new driver of a study of so many trials takes for one more: seconds and megabytes."""
-    with open_store(url) as store:
-        write_large_study(store, PRETENDED, num_trials)
-    return _told(["further", url, str(num_trials)])
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/ours.db"
+        with open_store(url) as store:
+            write_large_study(store, PRETENDED, num_trials)
+        return _told(["further", url, str(num_trials)])
+
+
+def _weighed_peer(num_trials: int) -> dict[str, float]:
+    """Returns the same of a new OptunaSearch."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = [f"sqlite:///{folder}/peer.db", str(num_trials)]
+        _told(["fill", *given])
+        return _told(["suggest", *given])
 
 
 def _killed(num_kills: int) -> list[Row]:
@@ -314,11 +316,11 @@ def _copy(connection: sqlite3.Connection, table: str, own: str, num_trials: int)
         dict(zip(names, row, strict=True))
         for row in connection.execute(f"select {', '.join(names)} from {table}")
     ]
-    copies = [
+    copies = (
         tuple({**row, "trial_id": number + 1, "number": number}[name] for name in names)
         for number in range(1, num_trials)
         for row in rows
-    ]
+    )
     places = ", ".join("?" * len(names))
     connection.executemany(f"insert into {table} ({', '.join(names)}) values ({places})", copies)
 
@@ -336,13 +338,16 @@ def suggested(url: str, num_trials: int) -> dict[str, float]:
     )
     searcher.suggest("further")
     searcher.on_trial_complete("further", {"accuracy": 0.5, "training_iteration": 1})
-    assert len(optuna.load_study(study_name="b", storage=url).get_trials(deepcopy=False)) == num_trials + 1
-    return _taken(started)
+    taken = _taken(started)
+    with closing(sqlite3.connect(sa.make_url(url).database or "")) as connection:
+        [counted] = connection.execute("select count(*) from trials where state = 'COMPLETE'").fetchone()
+    assert counted == num_trials + 1
+    return taken
 
 
 def _taken(started: float) -> dict[str, float]:
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": time.perf_counter() - started, "mb": most}
+    return {"s": time.perf_counter() - started, "MB": most}
 
 
 def _command(given: list[str]) -> list[str]:
