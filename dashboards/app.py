@@ -20,6 +20,7 @@ from dashboards.optuna_mount import MAX_TRIALS, OptunaMount
 from dashboards.pages import router
 from dashboards.security import Door, Policy
 from dashboards.site import Site
+from dashboards.still import still
 from dashboards.wsgi import Application
 from runs.errors import LedgerError, StorageUnreachable
 
@@ -87,7 +88,7 @@ def make_dash(site: Site) -> Dash:
         enable_mcp=False,
         add_log_handler=False,
     )
-    app.layout = lambda: _shell(site)
+    app.layout = lambda: _shell(site, request.args.get("page") if has_request_context() else None)
     asking.register(server, app)
     inert.register(server)
     files.register(server, site)
@@ -109,7 +110,7 @@ def too_heavy(site: Site) -> str | None:
 
 
 class _Dash(Dash):
-    """Dash whose documents load no more scripts than their page needs."""
+    """Dash whose documents show their page before any script runs, and load no more scripts than it needs."""
 
     def __init__(self, site: Site, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
@@ -120,6 +121,9 @@ class _Dash(Dash):
         path = self._site.path(request.path)
         parts["css"] += scripts.head_tags(self._site, path, parts["scripts"])
         parts["scripts"] = scripts.tags(self._site, path, parts["scripts"])
+        parts["app_entry"] = (
+            f'<div id="still">{still(_shell(self._site, request.path))}</div>' + parts["app_entry"]
+        )
         fill = cast(Any, super().interpolate_index)  # Dash has no annotation for it
         return str(fill(*given, **parts))
 
@@ -137,9 +141,8 @@ class _Unprefixed:
         return self._inner(environ, start_response)
 
 
-def _shell(site: Site) -> Component:
-    """Returns the page that is asked for, in what stands around every page; without one what stands around it."""
-    address = request.args.get("page") if has_request_context() else None
+def _shell(site: Site, address: str | None) -> Component:
+    """Returns the page at an address, in what stands around every page; without one what stands around it."""
     body, navigation, title, shown = _first(site, address)
     optuna = [html.A("Optuna Dashboard", href="/optuna")] if site.has_optuna else []
     return html.Div(
@@ -172,7 +175,7 @@ def _shell(site: Site) -> Component:
             ),
             html.Div(id="banner", role="alert"),
             html.Div(navigation, id="navigation"),
-            html.Main(body, id="main", tabIndex=-1),
+            html.Main(body, id="main", className="main", tabIndex=-1),
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Store(id="shown", data=shown),
             dcc.Interval(id="tick", interval=TICK_MS),

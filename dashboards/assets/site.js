@@ -1,5 +1,5 @@
-// The few things that a page must do by itself: asking early, its title, its theme, saving charts, copying, and noticing
-// silence.
+// The few things that a page must do by itself: asking early, taking the place of its still, its title, its theme, saving
+// charts, copying, and noticing silence.
 (function () {
   "use strict";
   // Dash asks for these two when all scripts have run: asked for now, they are here by then, the page in the layout.
@@ -65,6 +65,15 @@
     }
   }
   new MutationObserver(tidy).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["role", "aria-selected"] });
+
+  // The document came with its page as plain markup: it goes when the real one is drawn, or after a while of waiting for a chart.
+  const drawn = new MutationObserver(() => {
+    const plain = document.getElementById("still"), real = document.querySelector("#react-entry-point .site");
+    if (!plain || !real) return;
+    const settle = () => { plain.remove(); drawn.disconnect(); };
+    if (!plain.querySelector(".sketch") || real.querySelector(".js-plotly-plot .main-svg")) settle(); else setTimeout(settle, 5000);
+  });
+  drawn.observe(document, { subtree: true, childList: true });
 
   // Two pages need scripts that only a document of their own brings: whoever goes back to one from another gets it whole.
   window.addEventListener("popstate", () => {

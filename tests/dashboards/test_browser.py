@@ -141,6 +141,26 @@ def test_every_page_is_quiet_accessible_and_fits_a_phone(visit: Visit, name: str
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize("name", ["search", "trial", "trials"])
+def test_a_page_is_read_before_its_scripts_have_come(visit: Visit, name: str) -> None:
+    page = visit.page
+    page.route("**/*.js*", lambda asked: asked.abort())
+    page.goto(visit.house.at(pages(visit.house)[name]))
+    visit.complaints.clear()  # of the scripts that did not come
+    assert page.locator("#still .main").inner_text().count("\n") > 10
+    assert (page.locator("#still .sketch svg").count() > 0) == (name != "trials")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    options = "{resultTypes: ['violations'], rules: {region: {enabled: false}}}"
+    found = page.evaluate(f"axe.run(document, {options}).then(r => r.violations)")
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.unroute("**/*.js*")
+    page.reload()
+    page.wait_for_selector("#still", state="detached")
+    assert page.locator(".main").count() == 1 and page.locator(".main").is_visible()
+
+
 def test_a_running_search_is_seen_to_move_without_a_reload(visit: Visit) -> None:
     page = visit.go(f"/s/{visit.house.studies['live']}", until=".tile")
     page.evaluate("window.untouched = true")

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 
 from dashboards.server import Server
 from runs import Store, TrialState
+from tests.dashboards.waiting import wait_until
 
 PATIENCE_MS = 60_000
 
@@ -37,6 +38,7 @@ class Visit:
 
     def go(self, path: str, *, until: str = "#main > *:not(.loading)") -> Page:
         self.page.goto(self.house.at(path))
+        wait_until(self.page, "!document.getElementById('still')")
         self.page.wait_for_selector(until, timeout=PATIENCE_MS)
         return self.page
 
