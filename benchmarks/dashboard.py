@@ -3,7 +3,9 @@
 Ours is measured on 100,000 trials, and on the study of 3,000 that Optuna Dashboard gets through the same storage: on
 100,000 that does not finish loading, which is why ours switches it off there. Each is served by a process of its own
 and visited in the same way, with a browser without a GPU: *cold*, as soon as the server has told its address and with
-an empty cache, and *again*, with the list of studies seen before. Numbers are medians of some visits.
+an empty cache, and *again*, with the list of studies seen before. Numbers are medians of some visits. A document of
+ours shows its numbers and a sketch of its chart before any script runs: that is what the browser paints first, by its
+own clock (Paint Timing, first contentful paint); the plot that answers to the mouse comes after.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ LARGE, PEER = 100_000, 3_000  # trials
 PAINT_S, LIVE_S, SORT_S, DELTA_BYTES, LEAST_SPEED = 2.0, 2.0, 1.0, 20_000, 0.95
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 FIRST_PLOT = "document.querySelector('.js-plotly-plot .main-svg, .js-plotly-plot canvas')"
+FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+SKETCHED = '<div class="sketch"'  # a chart, in a document of ours
 FIRST_ROW = ".ag-center-cols-container .ag-row[row-index='0']"
 NUM_TRIALS, NUM_VIEWERS = 150, 3
 NUM_COLD, NUM_VISITS, NUM_SEARCHES = 3, 5, 3
@@ -91,8 +95,10 @@ def _promises(ours: _Measured) -> list[Row]:
     return [
         Row(f"{what}; over the promise", ours[key], bound, ours[key] / bound, 1.0, ours[key] <= bound, unit)
         for what, key, bound, unit in (
-            (f"first plot at {LARGE:,} trials, again", "again_s", PAINT_S, "s"),
-            (f"first plot at {LARGE:,} trials, cold", "cold_s", PAINT_S, "s"),
+            (f"numbers and front at {LARGE:,} trials, again", "again_paint_s", PAINT_S, "s"),
+            (f"numbers and front at {LARGE:,} trials, cold", "cold_paint_s", PAINT_S, "s"),
+            (f"first plot to work with at {LARGE:,} trials, again", "again_s", PAINT_S, "s"),
+            (f"first plot to work with at {LARGE:,} trials, cold", "cold_s", PAINT_S, "s"),
             ("a new trial, from its commit to the screen", "live_s", LIVE_S, "s"),
             ("a new trial, over the wire", "delta", DELTA_BYTES, "bytes"),
             ("the grid sorted by accuracy", "sort_s", SORT_S, "s"),
@@ -188,12 +194,14 @@ def _visit(browser: Browser, served: Served, *, has_seen_list: bool) -> _Measure
             page.goto("about:blank")
         weight = _weigh(page)
         begun = time.perf_counter()
-        page.goto(served.address + served.study, wait_until="commit")
+        answer = page.goto(served.address + served.study, wait_until="commit")
         wait_until(page, FIRST_PLOT, patience_s=180)
         taken = time.perf_counter() - begun
         page.wait_for_timeout(SETTLED_MS)
+        assert answer is not None and (SKETCHED in answer.text()) == bool(served.token)
         nodes = page.evaluate("document.querySelectorAll('*').length")
-        return {"s": taken, "bytes": weight(), "heap": _heap(page), "nodes": nodes}
+        painted = page.evaluate(FIRST_PAINT) / 1e3
+        return {"s": taken, "paint_s": painted, "bytes": weight(), "heap": _heap(page), "nodes": nodes}
 
 
 @contextlib.contextmanager

@@ -169,7 +169,7 @@ def _shell(site: Site, address: str | None) -> Component:
                         ],
                         className="links",
                     ),
-                    html.Div(id="live", className="live", role="status", **data(beat="0")),
+                    html.Div("Opening …", id="live", className="live", role="status", **data(beat="0")),
                 ],
                 className="top",
             ),
