@@ -115,7 +115,7 @@ def _resumed(num_trials: int, num_large: int) -> list[Row]:
         for ours, peer in [(_weighed(num), _weighed_peer(num))]
         for row in (
             _beside(f"one further trial of a study of {num:,}, from a new driver on", ours, peer, "s"),
-            _beside("memory of that driver, at its most", ours, peer, "MB"),
+            _beside(f"memory of that driver, of {num:,} trials, at its most", ours, peer, "MB"),
         )
     ]
 

@@ -121,11 +121,18 @@ class _Dash(Dash):
         path = self._site.path(request.path)
         parts["css"] += scripts.head_tags(self._site, path, parts["scripts"])
         parts["scripts"] = scripts.tags(self._site, path, parts["scripts"])
-        parts["app_entry"] = (
-            f'<div id="still">{still(_shell(self._site, request.path))}</div>' + parts["app_entry"]
-        )
+        parts["app_entry"] = _still(self._site, request.path) + parts["app_entry"]
         fill = cast(Any, super().interpolate_index)  # Dash has no annotation for it
         return str(fill(*given, **parts))
+
+
+def _still(site: Site, address: str) -> str:
+    """Returns the page at an address as plain markup; without it the page itself is waited for."""
+    try:
+        return f'<div id="still">{still(_shell(site, address))}</div>'
+    except Exception:
+        logger.exception("a page could not be shown before its scripts")
+        return ""
 
 
 class _Unprefixed:

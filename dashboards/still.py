@@ -6,7 +6,6 @@ an id, for the page behind it has them all; its links work.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -14,9 +13,8 @@ from typing import Any, cast
 from dash.development.base_component import Component
 
 from dashboards.drawing.sketch import sketch
-from runs.text import visible
+from dashboards.info.words import markup
 
-LINES = "\n\r\t"  # that stay in a text
 _VOID = ("br", "hr", "img", "input")  # elements without an end (HTML, section 13.1.2)
 _NAMES = {"className": "class", "colSpan": "colspan", "rowSpan": "rowspan", "tabIndex": "tabindex"}
 _KEPT = (
@@ -44,7 +42,7 @@ def _parts(node: Any) -> Iterator[str]:
         for one in node:
             yield from _parts(one)
     elif not isinstance(node, Component):
-        yield _escaped(str(node))
+        yield markup(str(node))
     else:
         given = cast(Any, node).to_plotly_json()  # Dash has no annotation for it
         props, kind = given["props"], str(given["type"])
@@ -71,7 +69,7 @@ def _attributes(props: dict[str, Any]) -> str:
             continue
         if value is None or value is False or (name in _ADDRESSES and not _is_ours(str(value))):
             continue
-        found.append(f' {name}="{_escaped("" if value is True else str(value))}"')
+        found.append(f' {name}="{markup("" if value is True else str(value))}"')
     return "".join(found) + (" hidden" if props.get("hidden") else "")
 
 
@@ -93,10 +91,6 @@ def _length(name: str, value: Any) -> str:
     return f"{value}px" if isinstance(value, int | float) and not plain else str(value)
 
 
-def _escaped(text: str) -> str:
-    return html.escape(visible(text, LINES))
-
-
 def _link(props: dict[str, Any]) -> Iterator[str]:
     return _element("a", props)
 
@@ -111,11 +105,11 @@ def _options(props: dict[str, Any]) -> Iterator[str]:
     """Gives a row of options of which one is chosen, or some."""
     chosen = props.get("value")
     kind, marked = ("checkbox", chosen) if isinstance(chosen, list) else ("radio", [chosen])
-    yield f'<div class="{_escaped(str(props.get("className") or ""))}">'
+    yield f'<div class="{markup(str(props.get("className") or ""))}">'
     for option in props["options"]:
         label, value = (option, option) if isinstance(option, str) else (option["label"], option["value"])
         tick = " checked" if value in marked else ""
-        yield f'<label><input type="{kind}" disabled{tick}> {_escaped(str(label))}</label>'
+        yield f'<label><input type="{kind}" disabled{tick}> {markup(str(label))}</label>'
     yield "</div>"
 
 
@@ -124,11 +118,11 @@ def _slider(props: dict[str, Any]) -> Iterator[str]:
 
 
 def _field(props: dict[str, Any]) -> Iterator[str]:
-    yield f'<input type="text" class="unasked" disabled placeholder="{_escaped(str(props.get("placeholder") or ""))}">'
+    yield f'<input type="text" class="unasked" disabled placeholder="{markup(str(props.get("placeholder") or ""))}">'
 
 
 def _grid(props: dict[str, Any]) -> Iterator[str]:
-    yield f'<div style="{_escaped(_style(props.get("style") or {}))}"></div>'
+    yield f'<div style="{markup(_style(props.get("style") or {}))}"></div>'
 
 
 _OTHERS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {  # all further components show nothing

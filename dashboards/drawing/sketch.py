@@ -7,7 +7,6 @@ and a dot is a line without length that has round ends. Symbols, legends and col
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from dashboards.info.words import compact
-from runs.text import visible
+from dashboards.info.words import compact, markup
 
 SIDE = 1_000  # of the square that is stretched
 LEFT, RIGHT, TOP, BOTTOM = 60, 16, 12, 44  # pixels around the axes, about as the theme has them
@@ -81,8 +79,10 @@ def sketch(drawn: go.Figure, height: int) -> str:
     1
     """
     layout = drawn.layout
-    traces = [trace for trace in drawn.data if trace.type == "scatter" and len(trace.x or ())]
-    if not traces or any(trace.type != "scatter" for trace in drawn.data):
+    if any(trace.type != "scatter" for trace in drawn.data):
+        return ""
+    traces = [trace for trace in drawn.data if trace.x is not None and len(trace.x)]
+    if not traces:
         return ""
     try:
         across = _axis(layout.xaxis, [trace.x for trace in traces])
@@ -129,7 +129,8 @@ def _paths(trace: Any, across: Axis, up: Axis, scale: Scale) -> Iterator[str]:
         yield _path(_line(x, y, has_steps=trace.line.shape == "hv"), f'{style} opacity="{opacity:g}"')
     if "markers" in mode:
         faint = opacity * (1.0 if trace.marker.opacity is None else float(trace.marker.opacity))
-        sizes = np.round(np.broadcast_to(np.array(trace.marker.size or 6, float), len(x)))
+        size = 6 if trace.marker.size is None else trace.marker.size
+        sizes = np.round(np.broadcast_to(np.array(size, float), len(x)))
         for colour, alike in _coloured(trace, len(x), scale):
             for size in np.unique(sizes[alike]).tolist():
                 dots = [
@@ -199,13 +200,12 @@ def _marks(axis: Axis, edge: str, kind: str) -> Iterator[str]:
     """Gives the labels of an axis."""
     for value in axis.ticks():
         [place] = axis.places([value])
-        yield f'<span class="{kind}" style="{edge}:{place:.2%}">{html.escape(compact(value))}</span>'
+        yield f'<span class="{kind}" style="{edge}:{place:.2%}">{markup(compact(value))}</span>'
 
 
 def _title(axis: Any, kind: str) -> str:
-    text = html.escape(visible(axis.title.text or ""))
-    return f'<span class="{kind}">{text}</span>' if text else ""
+    return f'<span class="{kind}">{markup(axis.title.text)}</span>' if axis.title.text else ""
 
 
 def _word(colour: Any) -> str:
-    return html.escape(str(colour or PLAIN))
+    return markup(str(colour or PLAIN))

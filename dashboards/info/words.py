@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import time
@@ -133,3 +134,13 @@ def visible(text: str, limit: int = 500) -> str:
     ('red \\\\x1b[31m', 'lo…')
     """
     return text_visible(text if len(text) <= limit else f"{text[:limit]}…", kept="\n\t")
+
+
+def markup(text: str) -> str:
+    """Returns somebody else's text for the body of a document, as it is to be read: no part of it is markup, nor a
+    place that Dash fills in (`{%scripts%}`), nor a character that hides others.
+
+    >>> markup("a < b, {%title%}")
+    'a &lt; b, &#123;%title%}'
+    """
+    return html.escape(text_visible(text, kept="\n\r\t")).replace("{%", "&#123;%")

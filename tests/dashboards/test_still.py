@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
+from dashboards import app
 from dashboards.drawing.components import chart, choice
 from dashboards.drawing.sketch import Axis, sketch
 from dashboards.drawing.theme import TIME_SCALE, figure, nothing
@@ -24,7 +25,7 @@ from tests.dashboards.conftest import WITH_TOKEN
 from tests.fakes.ledgers import architecture
 
 SIDE = 1_000.0
-HOSTILE = "</div><script>alert(1)</script>\u202e\"' onload=x"
+HOSTILE = "</div><script>alert(1)</script>\u202e{%renderer%}{%app_entry%}\"' onload=x"
 
 
 class Read(HTMLParser):
@@ -89,25 +90,27 @@ def test_an_error_that_is_markup_is_text_in_the_document(client: Client, store: 
     read = Read(document(client, f"/s/1/trials/{number}"))
     assert visible(HOSTILE) in read.texts and "\u202e" not in "".join(read.texts)
     assert not [attributes for _, attributes in read.elements if "onload" in attributes]
-    assert [tag for tag, attributes in read.elements if tag == "script" and "src" not in attributes] == (
-        ["script"] * 2  # Dash's own configuration and start, whose hashes the policy names
-    )
+    own = [tag for tag, attributes in read.elements if tag == "script" and "src" not in attributes]
+    assert len(own) == 2  # Dash's configuration and its start, once each: the policy names their hashes
+    assert [attributes.get("id") for _, attributes in read.elements].count("react-entry-point") == 1
 
 
 def test_a_page_that_cannot_be_made_does_not_keep_its_document_back(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def failing(site: Site, path: str) -> None:
-        raise RuntimeError("a page")
+    def failing(*given: object) -> str:
+        raise RuntimeError("of a chart")
 
-    monkeypatch.setattr(router, "content", failing)
-    assert "react-entry-point" in document(client, "/s/1")
+    monkeypatch.setattr(app, "still", failing)
+    assert 'id="react-entry-point"' in document(client, "/s/1")
+    assert "of a chart" in caplog.text
 
 
 @given(st.text(), st.text())
 def test_any_text_is_read_as_it_is(text: str, name: str) -> None:
-    read = Read(still(html.P([text], title=name)))
-    assert "".join(read.texts) == visible(text, "\n\r\t")
+    written = still(html.P([text], title=name))
+    read = Read(written)
+    assert "".join(read.texts) == visible(text, "\n\r\t") and "{%" not in written
     assert read.elements == [("p", {"title": visible(name, "\n\r\t")})]
 
 
