@@ -16,6 +16,7 @@ from runs.states import FailureClass, TrialState
 Value = str | int | float | bool | None  # what a choice may be
 PARENTS = "nas:parents"  # system attribute of a trial: the numbers of those that it was bred from
 EXPORT = "export"  # kind of the artifacts that are manifests of what was exported
+JOINS = "joins"  # key of a run's settings: its driver works beside the one that has the study
 
 
 @dataclass(frozen=True, slots=True)

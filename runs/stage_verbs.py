@@ -33,6 +33,8 @@ class StageVerbs:
     ) -> RunRecord:
         """Stores that a stage has begun; runs of the study whose driver is gone are closed as failed.
 
+        One whose settings say JOINS works beside a driver: it does not keep others from the study.
+
         Raises:
             StudyBusy: exclusive, and another live driver has the study.
         """
@@ -58,6 +60,13 @@ class StageVerbs:
             StudyBusy: one is, and lives as far as is known.
         """
         self.database.read(lambda connection: stages.check_idle(connection, study_id))
+
+    def at_work(self, study_id: int) -> list[tuple[str, str]]:
+        """Returns on what drivers are at work, of a study and its arms: name and stage, the latest last.
+
+        Those that have joined another are not among them.
+        """
+        return self.database.read(lambda connection: stages.at_work(connection, study_id))
 
     def renew_run(self, run_id: str) -> bool:
         """Prolongs a run's lease; returns False when it was closed by another driver."""

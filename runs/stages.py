@@ -13,7 +13,7 @@ from runs import studies
 from runs.claims import Tenant
 from runs.errors import StudyBusy
 from runs.owner import code_version, is_known_dead
-from runs.records import EXPORT, ArtifactRecord, FitRecord, Holder, RunRecord
+from runs.records import EXPORT, JOINS, ArtifactRecord, FitRecord, Holder, RunRecord
 from runs.schema import SCHEMA_VERSION, Seconds, artifact, attempt, run, scaling_fit, study, trial, utc_now
 from runs.states import TrialState
 from runs.text import dump, load
@@ -32,8 +32,8 @@ def open_run(
 ) -> RunRecord:
     """Stores that a stage has begun. Raises StudyBusy when exclusive, and another driver is alive.
 
-    A driver is found at the study and at its arms, so that one which has gone on to an arm keeps the study. A run whose
-    driver is gone ends at the last renewal of its lease, up to which its driver was alive.
+    A driver is found at the study and at its arms, so that one which has gone on to an arm keeps the study; one that
+    has only joined does not. A run whose driver is gone ends at the last renewal of its lease, when it was alive.
     """
     if study_id is not None:
         studies.touch(connection, study_id)
@@ -41,7 +41,7 @@ def open_run(
             if row.is_over or is_known_dead(row.owner):
                 ended = min(row.now, max(row.started, row.lease_until - tenant.lease_s))
                 connection.execute(_END, {"the_run": row.id, "the_end": ended})
-            elif is_exclusive:
+            elif is_exclusive and not _joins(row):
                 raise _busy(row)
     connection.execute(
         run.insert().values(
@@ -67,9 +67,24 @@ def open_run(
 
 def check_idle(connection: Connection, study_id: int) -> None:
     """Does nothing unless a driver is at work on a study or its arms. Raises StudyBusy then."""
-    for row in connection.execute(_RUNNING, {"the_study": study_id}).all():
-        if not row.is_over and not is_known_dead(row.owner):
-            raise _busy(row)
+    for row in _at_work(connection, study_id):
+        raise _busy(row)
+
+
+def at_work(connection: Connection, study_id: int) -> list[tuple[str, str]]:
+    """Returns the name of the study or arm, and the stage, that each driver is at work on, the latest last."""
+    rows = sorted(_at_work(connection, study_id), key=lambda row: float(row.started))
+    return [(row.name, row.stage) for row in rows]
+
+
+def _at_work(connection: Connection, study_id: int) -> list[Row[Any]]:
+    """Returns the runs of drivers that live as far as is known, but for those that have joined another."""
+    rows = connection.execute(_RUNNING, {"the_study": study_id}).all()
+    return [row for row in rows if not (row.is_over or is_known_dead(row.owner) or _joins(row))]
+
+
+def _joins(row: Row[Any]) -> bool:
+    return bool(load(row.settings).get(JOINS))
 
 
 def _busy(row: Row[Any]) -> StudyBusy:
@@ -229,6 +244,8 @@ _ASKED = sa.select(study.c.name).where(study.c.id == sa.bindparam("the_study")).
 _RUNNING = (
     sa.select(run.c.id, run.c.owner, run.c.host, run.c.pid, run.c.started, run.c.lease_until)
     .add_columns(
+        run.c.stage,
+        run.c.settings,
         (run.c.lease_until < utc_now()).label("is_over"),
         (utc_now() - run.c.started).label("age"),
         utc_now().label("now"),

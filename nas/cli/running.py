@@ -58,7 +58,7 @@ def resume(
     session: Session,
     study: Annotated[str, typer.Argument(metavar="STUDY")],
     join: Annotated[
-        bool, typer.Option("--join", help="Beside the driver that is at work on its search already.")
+        bool, typer.Option("--join", help="Beside the driver that is at work on it already.")
     ] = False,
 ) -> None:
     """Go on with a study at whatever stage it was in; limits and machines may change."""
@@ -67,7 +67,7 @@ def resume(
         if call_off(store, study, session.printer.message) and not join:
             return
     if join:
-        searching.resume(session, study, joins=True)
+        _join(session, study)
         return
 
     from nas.config import overlaid
@@ -84,6 +84,34 @@ def resume(
     run_through(
         session, settings.model_copy(update={"search": settings.search.model_copy(update=places)}), None
     )
+
+
+def _join(session: Session, study: str) -> None:
+    """Works beside a study's driver: at its fit, its sweep or its family where it is at one, else at its search."""
+    from nas.config import overlaid
+    from nas.stages import joining
+    from nas.stages.budget import counted
+
+    with session.store() as store:
+        if joining.stage_at_work(store, store.study(study)) is None:
+            searching.resume(session, study, joins=True)
+            return
+    found, again = session.configuration(), session.command("resume", study, "--join")
+    changes = {flag.name: session.flags.get(flag.name) for flag in searching.LIMITS}
+    with running(session, again) as (watch, interruption):
+        report = joining.join(
+            study,
+            storage=found.storage,
+            artifacts=found.settings.search.artifacts,
+            changes=lambda stored: overlaid(stored, changes),
+            watch=watch,
+        )
+    if session.json:
+        ending = {"kind": report.ending.kind, "reason": report.ending.reason}
+        session.printer.json({"study": report.study, "ending": ending, "trained": report.num_trained})
+    for name, count in report.num_trained.items():
+        session.printer.message(f"{name}: {counted(count, 'training')} here")
+    conclude(session, report.ending, interruption, again, [session.command("status", study)])
 
 
 def run_through(

@@ -25,6 +25,7 @@ from nas.stages.rules import Ending, Rules
 from nas.stages.workers import packed, place
 from runs import Store, StudyRecord
 from runs.errors import StudyExists, StudyMissing
+from runs.records import JOINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Bench:
         joins: bool = False,
     ) -> None:
         self.store, self.watch, self._num_processes = store, watch, num_processes
-        self._is_exclusive = not joins
+        self._joins, self._is_exclusive = joins, not joins
         self._settings, self._evaluator = settings, evaluator
         self._candidates = candidates
         self._num_gpus_each = 0.0
@@ -125,10 +126,8 @@ class Bench:
             rules: what holds for each.
             parent: the run that this one builds on.
         """
-        given = {
-            **study.settings,
-            "budget": asdict(rules.budget),
-        }  # which `Store.check` compares with what was spent
+        # the budget is what `Store.check` compares with what was spent
+        given = {**study.settings, "budget": asdict(rules.budget), JOINS: self._joins}
         run = self.store.open_run(study.id, stage, given, parent=parent, is_exclusive=self._is_exclusive)
         self._is_exclusive = (
             False  # the study is ours by now; whoever has joined may be at its next arm before us

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from nas.cli.exits import Exit
 from nas.cli.progress import Progress
+from nas.stages import joining
+from nas.stages.baseline import adopt
+from nas.stages.fit import fit
 from runs import open_store
+from tests.fakes.scaling import Lawful, network, settings
 from tests.nas.cli.conftest import Nas
 
 
@@ -77,3 +82,21 @@ def test_a_search_that_is_ended_from_elsewhere_ends_with_a_code_of_its_own(
         assert refused.code == Exit.CONFLICT and "`nas resume s --join`" in refused.err
         joined = nas("resume", "s", "--join", "--storage", "sqlite:///nas.db")
         assert joined.code == Exit.STOPPED and f"`nas {verb}` asked for it" in joined.err
+
+
+def test_a_fit_that_is_at_work_is_joined_and_not_its_search(
+    nas: Nas, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "GRACE_S", 1.0)
+    adopt(network(), settings(folder, fit={"budget": 24, "epochs": 1}))
+    lawful, url = Lawful(folder / "notes", seconds=0.2), "sqlite:///nas.db"
+    with ThreadPoolExecutor(1) as pool, open_store(url) as store:
+        owner = pool.submit(lambda: fit("s", storage=url, evaluator=lawful))
+        while joining.stage_at_work(store, store.study("s")) is None:
+            assert not owner.done()
+        ended = nas("resume", "s", "--join", "--json", "--storage", url)
+        assert owner.result(60).ending.kind == "done" and store.check() == []
+    told = json.loads(ended.out)
+    assert ended.code == 0 and told["ending"]["kind"] == "done" and told["trained"]["fit"] > 0
+    assert f"fit: {told['trained']['fit']} training" in ended.err
+    assert ended.printed == [f"nas status s --storage {url}"]

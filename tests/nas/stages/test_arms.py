@@ -24,6 +24,7 @@ from nas.stages.search import SearchReport, resume, search
 from nas.strategies.rungs import make_rungs
 from runs import Store, StudyRecord, TrialState, open_store
 from runs.errors import StudyBusy
+from runs.records import JOINS
 from tests.fakes.processes import wait_until
 from tests.fakes.searches import Formula, settings
 
@@ -91,7 +92,10 @@ def test_a_driver_that_works_on_an_arm_has_the_whole_study(tmp_path: Path) -> No
             store.create_study(name, directions=["maximize"], seed=0, space={}, settings={})
             for name in ("s", "s.control", "s2")
         )
+        store.open_run(arm.id, "fit", {JOINS: True}, is_exclusive=False)
+        assert store.at_work(parent.id) == [], "who has joined keeps nobody out"
         store.open_run(arm.id, "search", {})
+        assert store.at_work(parent.id) == [("s.control", "search")]
         with pytest.raises(StudyBusy, match="on s.control"):
             store.open_run(parent.id, "search", {})
         with pytest.raises(StudyBusy, match="on s.control"):

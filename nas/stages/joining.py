@@ -1,0 +1,157 @@
+"""Work beside the driver of a fit, a sweep or a family, from another machine.
+
+What is trained next is decided by the driver that has the study; it writes its plan into the ledger before it trains,
+and whoever joins takes trainings of that plan. So neither can train what the other does, and what one leaves the other
+takes over when its lease ends. Searches are joined by `nas.stages.search.resume`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from nas.evaluation.data import load
+from nas.interfaces import Evaluator
+from nas.settings import Settings
+from nas.stages.arms import Bench, Watch, training_evaluator
+from nas.stages.budget import Budget, counted
+from nas.stages.fit import opened
+from nas.stages.names import FIT, GRID, GROW, LONGER, SWEEP
+from nas.stages.rules import Ending
+from nas.stages.scaled_trainings import Arm, stored_arm
+from nas.stages.search import SpaceChanged
+from nas.stages.workers import check_workers
+from runs import Store, StudyRecord
+
+JOINED = (FIT, GRID, SWEEP, LONGER, GROW)  # arms whose plan is in the ledger
+GRACE_S = 30.0  # for which nobody need be at work: between two trainings a driver decides, or goes on to the next stage
+LOOK_S = 0.5  # between looks at the plan
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JoinReport:
+    """What came of joining a driver.
+
+    Args:
+        study: that was joined.
+        ending: why this driver ended; `stopped` can be joined again.
+        num_trained: trainings that this driver brought to a result, by the name of the arm.
+    """
+
+    study: str
+    ending: Ending
+    num_trained: dict[str, int]
+
+
+def stage_at_work(store: Store, study: StudyRecord) -> str | None:
+    """Returns the arm of scaled networks that a driver of a study is at work on; None: there is none."""
+    arms = [name.removeprefix(f"{study.name}.") for name, _ in store.at_work(study.id)]
+    return next((name for name in reversed(arms) if name in JOINED), None)
+
+
+def join(
+    study: str,
+    *,
+    storage: str | None = None,
+    artifacts: str | None = None,
+    changes: Callable[[Settings], Settings] = lambda settings: settings,
+    watch: Watch | None = None,
+    evaluator: Evaluator | None = None,
+) -> JoinReport:
+    """Shares the trainings of a study's fit, sweep or family with the driver at work on it, until that one has ended.
+
+    Args:
+        study: whose driver is joined.
+        storage: URL of the ledger; None is the default one.
+        artifacts: fsspec URL of the artifacts, where they are not beside the ledger.
+        changes: of settings that are this machine's: workers and executor.
+        watch: is told the plan and the progress, and may ask to stop.
+        evaluator: measures networks; None trains them.
+
+    Raises:
+        StudyMissing: there is no such study.
+        SpaceChanged: this machine has other images under the data's name.
+    """
+    watch, num_trained = watch or Watch(), dict[str, int]()
+    with opened(study, storage, artifacts) as (store, parent):
+        ending, name = Ending("done", "no driver is at work on a fit, a sweep or a family"), None
+        while (found := _awaited(store, parent, name, watch)) is not None:
+            name, arm = found, _shared(store, parent, found, changes)
+            watch.plan(f"join    {arm.study.name}, whose driver decides what is trained")
+            measure = evaluator or training_evaluator(arm.settings, arm.dataset)
+            num_processes = arm.settings.grow.processes if name == GROW else 1
+            with closing(
+                Bench(store, arm.settings, measure, watch, num_processes=num_processes, joins=True)
+            ) as bench:
+                ending = _share(arm, name, bench, parent)
+            num_trained[name] = _num_own(store, arm)
+            if ending.kind != "done":
+                break
+        return JoinReport(parent.name, ending, num_trained)
+
+
+def _awaited(store: Store, parent: StudyRecord, before: str | None, watch: Watch) -> str | None:
+    """Returns the arm that a driver is at work on; after another arm it may take a moment to begin with the next."""
+    end, is_told = time.monotonic() + (GRACE_S if before is not None else 0.0), False
+    while True:
+        if (name := stage_at_work(store, parent)) is not None:
+            return name
+        if time.monotonic() >= end or watch.should_stop():
+            return None
+        if not is_told:
+            watch.told(f"wait    {GRACE_S:g} s for what the driver of {parent.name} begins next")
+            is_told = True
+        time.sleep(LOOK_S)
+
+
+def _shared(store: Store, parent: StudyRecord, name: str, changes: Callable[[Settings], Settings]) -> Arm:
+    """Returns an arm as its driver has begun it, with this machine's workers and images."""
+    arm = stored_arm(store, parent, name)
+    settings = changes(arm.settings)
+    check_workers(settings.search)
+    dataset = load(settings.data)
+    if arm.study.settings.get("fingerprint") != dataset.fingerprint:
+        raise SpaceChanged(
+            f"whoever joins {arm.study.name!r} must have the images it was begun with, got other images or splits;"
+            " give this machine the same data"
+        )
+    return dataclasses.replace(arm, settings=settings, dataset=dataset)
+
+
+def _share(arm: Arm, name: str, bench: Bench, parent: StudyRecord) -> Ending:
+    """Trains what is planned and not taken, until the arm's driver has ended or gone on to another arm."""
+    chosen, store = arm.settings.fit, bench.store
+    budget = Budget() if name == GROW else Budget(None, chosen.hours, chosen.device_hours)
+    seen = time.monotonic()
+    while True:
+        if len(arm.ended(store)) < len(arm.planned(store)):
+            if (ending := arm.measure(bench, name, budget)) is not None:
+                return ending
+            seen = time.monotonic()
+        state, at_work = store.study(arm.study.id).state, stage_at_work(store, parent)
+        if state in ("stopped", "cancelled"):
+            return Ending("stopped", f"`nas {'stop' if state == 'stopped' else 'cancel'}` asked for it")
+        if bench.watch.should_stop():
+            return Ending("stopped", "a stop was asked for")
+        if state == "finished" or at_work not in (None, name):
+            return Ending("done", f"{_counted(arm, store)} of {arm.study.name} are done")
+        if at_work is not None:
+            seen = time.monotonic()
+        elif time.monotonic() - seen > GRACE_S:
+            return Ending(
+                "done", f"{_counted(arm, store)} of {arm.study.name} are done, and its driver is gone"
+            )
+        time.sleep(LOOK_S)
+
+
+def _counted(arm: Arm, store: Store) -> str:
+    return f"{len(arm.ended(store))} of {counted(len(arm.planned(store)), 'training')}"
+
+
+def _num_own(store: Store, arm: Arm) -> int:
+    """Returns how many of an arm's results came from this process."""
+    own = store.tenant.owner.token
+    attempts = [store.attempts(trial.id) for _, trial in arm.complete(store)]
+    return sum(bool(tried) and tried[-1].owner == own for tried in attempts)
