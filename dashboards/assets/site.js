@@ -67,11 +67,13 @@
   new MutationObserver(tidy).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["role", "aria-selected"] });
 
   // The document came with its page as plain markup: it goes when the real one is drawn, or after a while of waiting for a chart.
+  let waiting = 0;
   const drawn = new MutationObserver(() => {
     const plain = document.getElementById("still"), real = document.querySelector("#react-entry-point .site");
     if (!plain || !real) return;
     const settle = () => { plain.remove(); drawn.disconnect(); };
-    if (!plain.querySelector(".sketch") || real.querySelector(".js-plotly-plot .main-svg")) settle(); else setTimeout(settle, 5000);
+    if (!plain.querySelector(".sketch") || real.querySelector(".js-plotly-plot .main-svg")) settle();
+    else waiting ||= setTimeout(settle, 5000);
   });
   drawn.observe(document, { subtree: true, childList: true });
 

@@ -28,6 +28,7 @@ from runs import Store, StudyRecord
 JOINED = (FIT, GRID, SWEEP, LONGER, GROW)  # arms whose plan is in the ledger
 GRACE_S = 30.0  # for which nobody need be at work: between two trainings a driver decides, or goes on to the next stage
 LOOK_S = 0.5  # between looks at the plan
+STOPPED = Ending("stopped", "a stop was asked for")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def join(
     watch, num_trained = watch or Watch(), dict[str, int]()
     with opened(study, storage, artifacts) as (store, parent):
         ending, name = Ending("done", "no driver is at work on a fit, a sweep or a family"), None
-        while (found := _awaited(store, parent, name, watch)) is not None:
+        while ending.kind == "done" and (found := _awaited(store, parent, name, watch)) is not None:
             name, arm = found, _shared(store, parent, found, changes)
             watch.plan(f"join    {arm.study.name}, whose driver decides what is trained")
             measure = evaluator or training_evaluator(arm.settings, arm.dataset)
@@ -87,8 +88,8 @@ def join(
             ) as bench:
                 ending = _share(arm, name, bench, parent)
             num_trained[name] = _num_own(store, arm)
-            if ending.kind != "done":
-                break
+        if ending.kind == "done" and watch.should_stop():
+            ending = STOPPED
         return JoinReport(parent.name, ending, num_trained)
 
 
@@ -134,15 +135,14 @@ def _share(arm: Arm, name: str, bench: Bench, parent: StudyRecord) -> Ending:
         if state in ("stopped", "cancelled"):
             return Ending("stopped", f"`nas {'stop' if state == 'stopped' else 'cancel'}` asked for it")
         if bench.watch.should_stop():
-            return Ending("stopped", "a stop was asked for")
-        if state == "finished" or at_work not in (None, name):
-            return Ending("done", f"{_counted(arm, store)} of {arm.study.name} are done")
-        if at_work is not None:
+            return STOPPED
+        if at_work == name:
             seen = time.monotonic()
+        elif state == "finished" or at_work is not None:
+            return Ending("done", f"{_counted(arm, store)} of {arm.study.name} are done")
         elif time.monotonic() - seen > GRACE_S:
-            return Ending(
-                "done", f"{_counted(arm, store)} of {arm.study.name} are done, and its driver is gone"
-            )
+            reason = f"{_counted(arm, store)} of {arm.study.name} are done, and its driver is gone"
+            return Ending("done", reason)
         time.sleep(LOOK_S)
 
 

@@ -13,7 +13,9 @@ from typing import TypeVar
 import pytest
 
 from nas.config import overlaid
+from nas.evaluation.data import Dataset, load
 from nas.interfaces import Measurement, Progress, Task
+from nas.settings import DataSettings, Settings
 from nas.stages import joining
 from nas.stages.arms import Watch
 from nas.stages.baseline import adopt
@@ -92,6 +94,40 @@ def test_two_drivers_share_a_fit_and_find_what_one_finds(tmp_path: Path, togethe
     assert report.ending.reason == "28 of 28 trainings of s.fit are done"
     expected = fit("s", storage=url(alone), evaluator=Lawful(alone / "notes"))
     assert found.fit is not None and expected.fit is not None and found.fit.rule == expected.fit.rule
+
+
+def test_a_finished_fit_that_goes_on_with_more_is_joined_until_its_driver_ends(
+    tmp_path: Path, together: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopt(network(), settings(tmp_path, fit={"budget": 24, "batch": 1, "region": 0.0001}))
+    fit("s", storage=url(tmp_path), evaluator=Lawful(tmp_path / "notes"))
+    loaded: list[DataSettings] = []
+
+    def loading(data: DataSettings) -> Dataset:
+        loaded.append(data)
+        return load(data)
+
+    monkeypatch.setattr(joining, "load", loading)
+
+    def changes(stored: Settings) -> Settings:
+        return stored.model_copy(update={"fit": stored.fit.model_copy(update={"budget": 32})})
+
+    owner = in_background(lambda: fit("s", storage=url(tmp_path), changes=changes, evaluator=together))
+    _, report = joined(tmp_path, owner, together)
+    assert sum(owners(tmp_path, "fit").values()) == 32 and report.num_trained["fit"] > 0
+    assert len(loaded) == 1, "between two plans of one driver nothing is begun anew"
+
+
+def test_ctrl_c_while_the_next_stage_is_awaited_is_a_stop(tmp_path: Path, together: Together) -> None:
+    adopt(network(), settings(tmp_path, fit={"budget": 24}))
+    owner = in_background(lambda: fit("s", storage=url(tmp_path), evaluator=together))
+    told: list[str] = []
+    watch = Watch(told=told.append, should_stop=lambda: any(text.startswith("wait") for text in told))
+    with open_store(url(tmp_path)) as store:
+        while stage_at_work(store, store.study("s")) is None:
+            assert not owner.done()
+    report = join("s", storage=url(tmp_path), evaluator=together, watch=watch)
+    assert owner.result(PATIENCE_S).ending.kind == "done" and report.ending.kind == "stopped"
 
 
 def test_whoever_joined_goes_on_to_the_longer_trainings(tmp_path: Path, together: Together) -> None:
