@@ -29,6 +29,7 @@ from runs.records import (
     Spent,
     StudyRecord,
     TrialRecord,
+    hours_at_work,
 )
 
 View = dict[str, Any]
@@ -214,7 +215,7 @@ def budget_view(study: StudyRecord, spent: Spent, sessions: Sequence[RunRecord],
     trials, hours, device_hours = _limits(study)
     return {
         "trials": {"used": num_paid(spent), "limit": trials},
-        "hours": {"used": round(_hours(sessions, now), 6), "limit": hours},
+        "hours": {"used": round(hours_at_work(sessions, now), 6), "limit": hours},
         "device_hours": {"used": round(spent.device_seconds / 3600, 6), "limit": device_hours},
     }
 
@@ -362,12 +363,6 @@ def _error(trial: TrialRecord) -> str | None:
         return None
     name = trial.failure_class.value if trial.failure_class else "failed"
     return f"{name}: {trial.message}" if trial.message else name
-
-
-def _hours(sessions: Sequence[RunRecord], now: float) -> float:
-    """Returns for how many hours sessions were at work; one that died counts until its lease ended."""
-    ends = (one.ended if one.ended is not None else min(now, one.lease_until) for one in sessions)
-    return sum(max(0.0, end - one.started) for end, one in zip(ends, sessions, strict=True)) / 3600
 
 
 def _parsed(text: str | None) -> object:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -245,6 +246,25 @@ class RunRecord:
     started: float
     ended: float | None
     code_version: str
+
+
+def hours_at_work(runs: Iterable[RunRecord], now: float) -> float:
+    """Returns for how many hours by the clock a driver was at work, whether one or several at a time.
+
+    One that died counts until its lease ended.
+
+    Args:
+        runs: of a study.
+        now: seconds by the database's clock.
+    """
+    spans = sorted(
+        (one.started, one.ended if one.ended is not None else min(now, one.lease_until)) for one in runs
+    )
+    seconds, until = 0.0, -math.inf
+    for begun, ended in spans:
+        seconds += max(0.0, ended - max(begun, until))
+        until = max(until, ended)
+    return seconds / 3600
 
 
 @dataclass(frozen=True, slots=True)

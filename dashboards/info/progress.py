@@ -13,7 +13,7 @@ from dashboards.info.rewards import Reals, Weighing, rewards
 from dashboards.info.table import Array, Table
 from runs import TrialState
 from runs.browsing import Head
-from runs.records import RunRecord
+from runs.records import RunRecord, hours_at_work
 
 STAGES = ("search", "fit", "grow", "export")
 MAX_BINS = 120
@@ -75,15 +75,9 @@ def uses(head: Head, sessions: Sequence[RunRecord], *, now: float, num_unfinishe
     paid += sum(head.counts[one] for one in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAILED))
     return [
         Use("trials", paid, limits.get("trials")),
-        Use("hours", hours(sessions, now), limits.get("hours"), "h"),
+        Use("hours", hours_at_work(sessions, now), limits.get("hours"), "h"),
         Use("device-hours", head.device_seconds / 3600, limits.get("device_hours"), "h"),
     ]
-
-
-def hours(sessions: Sequence[RunRecord], now: float) -> float:
-    """Returns for how many hours drivers were at work; one that died counts until its lease ended."""
-    ends = (one.ended if one.ended is not None else min(now, one.lease_until) for one in sessions)
-    return sum(max(0.0, end - one.started) for end, one in zip(ends, sessions, strict=True)) / 3600
 
 
 def _limit(search: Mapping[str, Any]) -> int | None:

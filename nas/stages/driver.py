@@ -62,7 +62,7 @@ class Driver:
         self._store, self._study, self._run = store, study, run
         self._source, self._executor, self._rules = source, executor, rules
         self._should_stop, self._watch = should_stop, watch
-        self._history = History(store, study, rules.reward, already_s=max(0.0, store.now() - run.started))
+        self._history = History(store, study, rules.reward)
         self._running: dict[str, Training] = {}  # by the key of the work
         self._time = DeviceTime(rules.budget.device_hours, self._history, self._running.values())
         self._starts: list[Start] = []

@@ -10,6 +10,7 @@ from statistics import median
 from nas.reward import Reward
 from runs import MAX_ATTEMPTS, Spent, Store, StudyRecord, TrialRecord, TrialState
 from runs.browsing import Browsing
+from runs.records import hours_at_work
 
 Gain = float | tuple[float, ...]
 _NUM_TIMED = 50  # latest epochs that say how long one takes
@@ -24,18 +25,13 @@ class History:
         store: the ledger.
         study: whose trials these are.
         reward: decides which trial is best, and what the rungs compare.
-        already_s: for which this session has been at work, in seconds.
     """
 
-    def __init__(self, store: Store, study: StudyRecord, reward: Reward, *, already_s: float = 0.0) -> None:
+    def __init__(self, store: Store, study: StudyRecord, reward: Reward) -> None:
         self._store, self._study, self._reward = store, study, reward
         self._monotonic = store.database.clock.monotonic
-        self._opened = self._monotonic() - already_s
-        self._earlier_s = sum(
-            (run.ended or run.started) - run.started
-            for run in store.runs(study.id)
-            if run.status != "running"
-        )
+        self._opened = self._monotonic()
+        self._hours_before = hours_at_work(store.runs(study.id), store.now())
         self._revision = 0
         self._trials: dict[int, TrialRecord] = {}  # by number
         self._ended_without_result: dict[str, TrialRecord] = {}  # by the key of the work
@@ -137,8 +133,8 @@ class History:
 
     @property
     def hours(self) -> float:
-        """Returns for how many hours drivers were at work, this session included."""
-        return (self._earlier_s + self._monotonic() - self._opened) / 3600
+        """Returns for how many hours by the clock drivers were at work, this session included."""
+        return self._hours_before + (self._monotonic() - self._opened) / 3600
 
     @property
     def trials(self) -> list[TrialRecord]:

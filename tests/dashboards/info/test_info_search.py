@@ -14,7 +14,7 @@ from dashboards.info.rewards import Weighing
 from dashboards.info.table import Table
 from runs import FailureClass, TrialState
 from runs.browsing import Head
-from runs.records import AttemptRecord, RunRecord
+from runs.records import AttemptRecord, RunRecord, hours_at_work
 from tests.dashboards.info.test_info_table import glance
 
 PLAIN = Weighing("soft", 5e6, "macs", 0.0)
@@ -113,7 +113,7 @@ def test_the_newest_run_says_how_far_a_stage_came() -> None:
 
 
 def test_a_driver_that_died_counts_until_its_lease_ended_and_is_silent_since() -> None:
-    assert progress.hours([run("search", "running", lease_until=3600.0)], 7200.0) == 1.0
+    assert hours_at_work([run("search", "running", lease_until=3600.0)], 7200.0) == 1.0
     [driver] = timeline.drivers([run("search", "running", lease_until=100.0)], now=160.0)
     assert driver.silent_s == 60.0
 

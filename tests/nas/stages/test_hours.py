@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from nas.stages.rules import Ending, Rules
 from nas.strategies.registry import make_sampler
 from nas.strategies.rungs import make_rungs
 from runs import EvaluationKey, Progress, Start, Store, TrialState, open_store
+from runs.records import JOINS
 from search_space import open_space
 
 SPACE = open_space("mnasnet", resolution=16, num_classes=10, input_channels=1, width=0.25)
@@ -67,6 +69,13 @@ class Session:
         finally:
             self._store.close_run(run.id, "done")
         return ending, (self._clock.now() - begun) / 60
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Within it another driver is at work too."""
+        run = self._store.open_run(self._study.id, "search", {JOINS: True}, is_exclusive=False)
+        yield
+        self._store.close_run(run.id, "done")
 
     def left_behind(self) -> None:
         """Leaves a trial as a driver does that is killed in its second epoch, 110 s after the trial's beginning."""
@@ -130,6 +139,12 @@ def test_the_hours_count_all_sessions_and_nothing_between_them(session: Session,
     assert "too many for one more epoch" in ending.reason
     assert session(5.5)[1] == pytest.approx(0.0, abs=0.1), "no session begins what the last one has left out"
     assert session(6.9)[1] == pytest.approx(1.0) and session.states()[1:] == [TrialState.QUEUED]
+
+
+def test_an_hour_of_two_drivers_at_a_time_is_one_hour(session: Session) -> None:
+    with session.joined():
+        assert session(3.5)[1] == pytest.approx(3.0)
+    assert session(6.5)[1] == pytest.approx(3.0) and session.states() == [TrialState.COMPLETE] * 2
 
 
 def test_an_epoch_that_ends_in_time_is_trained_on_every_worker(session: Session) -> None:
