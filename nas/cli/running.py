@@ -87,15 +87,18 @@ def resume(
 
 
 def _join(session: Session, study: str) -> None:
-    """Works beside a study's driver: at its fit, its sweep or its family where it is at one, else at its search."""
+    """Works beside a study's driver, from stage to stage; a search that is no part of a run is told as a search."""
     from nas.config import overlaid
+    from nas.pipeline import settings_of_run
     from nas.stages import joining
     from nas.stages.budget import counted
 
     with session.store() as store:
-        if joining.stage_at_work(store, store.study(study)) is None:
-            searching.resume(session, study, joins=True)
-            return
+        record = store.study(study)
+        is_only_search = settings_of_run(record) is None and joining.stage_at_work(store, record) is None
+    if is_only_search:
+        searching.resume(session, study, joins=True)
+        return
     found, again = session.configuration(), session.command("resume", study, "--join")
     changes = {flag.name: session.flags.get(flag.name) for flag in searching.LIMITS}
     with running(session, again) as (watch, interruption):

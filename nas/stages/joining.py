@@ -1,8 +1,8 @@
-"""Work beside the driver of a fit, a sweep or a family, from another machine.
+"""Work beside the driver of a study, from another machine, at whatever stage that driver is.
 
-What is trained next is decided by the driver that has the study; it writes its plan into the ledger before it trains,
-and whoever joins takes trainings of that plan. So neither can train what the other does, and what one leaves the other
-takes over when its lease ends. Searches are joined by `nas.stages.search.resume`.
+What is trained next in a fit, a sweep or a family is decided by the driver that has the study; it writes its plan into
+the ledger before it trains, and whoever joins takes trainings of that plan. So neither can train what the other does,
+and what one leaves the other takes over when its lease ends. A search is shared as `nas.stages.search.resume` says.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from nas.settings import Settings
 from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.budget import Budget, counted
 from nas.stages.fit import opened
-from nas.stages.names import FIT, GRID, GROW, LONGER, SWEEP
+from nas.stages.names import CONTROL, FIT, GRID, GROW, LONGER, SWEEP
 from nas.stages.rules import Ending
 from nas.stages.scaled_trainings import Arm, stored_arm
-from nas.stages.search import SpaceChanged
+from nas.stages.search import SpaceChanged, resume
 from nas.stages.workers import check_workers
 from runs import Store, StudyRecord
 
 JOINED = (FIT, GRID, SWEEP, LONGER, GROW)  # arms whose plan is in the ledger
+SEARCH = "search"
 GRACE_S = 30.0  # for which nobody need be at work: between two trainings a driver decides, or goes on to the next stage
 LOOK_S = 0.5  # between looks at the plan
 STOPPED = Ending("stopped", "a stop was asked for")
@@ -38,7 +39,8 @@ class JoinReport:
     Args:
         study: that was joined.
         ending: why this driver ended; `stopped` can be joined again.
-        num_trained: trainings that this driver brought to a result, by the name of the arm.
+        num_trained: trainings that this driver brought to a result, by the name of the arm; those of a search are not
+            counted.
     """
 
     study: str
@@ -61,7 +63,7 @@ def join(
     watch: Watch | None = None,
     evaluator: Evaluator | None = None,
 ) -> JoinReport:
-    """Shares the trainings of a study's fit, sweep or family with the driver at work on it, until that one has ended.
+    """Works beside the driver of a study, from stage to stage, until that one has ended.
 
     Args:
         study: whose driver is joined.
@@ -77,9 +79,21 @@ def join(
     """
     watch, num_trained = watch or Watch(), dict[str, int]()
     with opened(study, storage, artifacts) as (store, parent):
-        ending, name = Ending("done", "no driver is at work on a fit, a sweep or a family"), None
-        while ending.kind == "done" and (found := _awaited(store, parent, name, watch)) is not None:
-            name, arm = found, _shared(store, parent, found, changes)
+        ending, before = Ending("done", f"no driver is at work on {parent.name}"), set[str]()
+        while ending.kind == "done" and (name := _awaited(store, parent, before, watch)) is not None:
+            before.add(name)
+            if name == SEARCH:
+                ending = resume(
+                    study,
+                    storage=storage,
+                    artifacts=artifacts,
+                    changes=changes,
+                    watch=watch,
+                    evaluator=evaluator,
+                    joins=True,
+                ).ending
+                continue
+            arm = _shared(store, parent, name, changes)
             watch.plan(f"join    {arm.study.name}, whose driver decides what is trained")
             measure = evaluator or training_evaluator(arm.settings, arm.dataset)
             num_processes = arm.settings.grow.processes if name == GROW else 1
@@ -93,16 +107,31 @@ def join(
         return JoinReport(parent.name, ending, num_trained)
 
 
-def _awaited(store: Store, parent: StudyRecord, before: str | None, watch: Watch) -> str | None:
-    """Returns the arm that a driver is at work on; after another arm it may take a moment to begin with the next."""
-    end, is_told = time.monotonic() + (GRACE_S if before is not None else 0.0), False
+def _awaited(store: Store, parent: StudyRecord, before: set[str], watch: Watch) -> str | None:
+    """Returns what can be joined now: an arm, or the search, once. After another stage it may take a moment to come.
+
+    Args:
+        store: the ledger.
+        parent: the study.
+        before: what was joined already.
+        watch: is told that it is waited, and may ask to stop.
+    """
+    patience_s, is_told = GRACE_S if before else 0.0, False
+    end = time.monotonic() + patience_s
     while True:
         if (name := stage_at_work(store, parent)) is not None:
             return name
+        at_work = {name for name, _ in store.at_work(parent.id)}
+        if SEARCH not in before and at_work & {parent.name, f"{parent.name}.{CONTROL}"}:
+            return SEARCH
+        if at_work and before:  # finalists are trained by one
+            end = time.monotonic() + patience_s
         if time.monotonic() >= end or watch.should_stop():
             return None
         if not is_told:
-            watch.told(f"wait    {GRACE_S:g} s for what the driver of {parent.name} begins next")
+            watch.told(
+                f"wait    for what the driver of {parent.name} begins next, until it is gone for {GRACE_S:g} s"
+            )
             is_told = True
         time.sleep(LOOK_S)
 

@@ -15,12 +15,15 @@ import pytest
 from nas.config import overlaid
 from nas.evaluation.data import Dataset, load
 from nas.interfaces import Measurement, Progress, Task
+from nas.pipeline import run
 from nas.settings import DataSettings, Settings
 from nas.stages import joining
 from nas.stages.arms import Watch
 from nas.stages.baseline import adopt
+from nas.stages.budget import Budget
 from nas.stages.fit import FitReport, fit
 from nas.stages.grow import grow
+from nas.stages.history import History
 from nas.stages.joining import JoinReport, join, stage_at_work
 from nas.stages.search import SpaceChanged
 from nas.stages.sweep import sweep
@@ -28,6 +31,8 @@ from runs import open_store
 from runs.errors import StudyBusy
 from tests.dashboards.waiting import PATIENCE_S
 from tests.fakes.scaling import Lawful, network, settings
+from tests.fakes.searches import Formula
+from tests.nas.test_pipeline import settings as whole
 
 T = TypeVar("T")
 
@@ -217,7 +222,46 @@ def test_with_other_images_nobody_joins(tmp_path: Path, together: Together) -> N
     owner.exception(PATIENCE_S)
 
 
+def test_who_joins_a_run_in_its_search_goes_on_with_it_to_the_family(
+    tmp_path: Path, together: Together
+) -> None:
+    slow = Formula(tmp_path / "notes", seconds=0.1)
+    reached = {name: threading.Event() for name in ("s", "s.fit", "s.grow")}
+
+    def progress(arm: str, history: History, budget: Budget) -> None:  # the run waits until it is joined
+        if arm in reached:
+            assert reached[arm].wait(PATIENCE_S)
+
+    def plan(text: str) -> None:
+        first, name, *_ = text.replace(",", "").split()
+        reached[name if first == "join" else "s"].set()
+
+    chosen = whole(tmp_path)
+    owner = in_background(
+        lambda: run(
+            chosen,
+            out=tmp_path / "out",
+            formats=("json",),
+            watch=Watch(progress=progress),
+            evaluator=slow,
+        )
+    )
+    while not (tmp_path / "nas.db").exists():
+        assert not owner.done()
+    with open_store(url(tmp_path)) as store:
+        while not [one for one in store.studies() if store.at_work(one.id)]:
+            assert not owner.done()
+    report = join("s", storage=url(tmp_path), evaluator=slow, watch=Watch(plan=plan))
+    done = owner.result(PATIENCE_S)
+    assert done.stage == "export" and report.ending.kind == "done"
+    assert set(report.num_trained) == {"fit", "grow"} and report.num_trained["fit"] > 0
+    with open_store(url(tmp_path)) as store:
+        assert store.check() == []
+        tried = [store.attempts(trial.id) for one in store.studies() for trial in store.trials(one.id)]
+    assert all(len(attempts) <= 1 for attempts in tried)
+
+
 def test_where_nobody_is_at_work_there_is_nothing_to_join(tmp_path: Path) -> None:
     adopt(network(), settings(tmp_path))
     report = join("s", storage=url(tmp_path))
-    assert report.num_trained == {} and report.ending.reason.startswith("no driver is at work")
+    assert report.num_trained == {} and report.ending.reason == "no driver is at work on s"
