@@ -61,8 +61,8 @@ class StageVerbs:
         """
         self.database.read(lambda connection: stages.check_idle(connection, study_id))
 
-    def at_work(self, study_id: int) -> list[tuple[str, str]]:
-        """Returns on what drivers are at work, of a study and its arms: name and stage, the latest last.
+    def at_work(self, study_id: int) -> list[str]:
+        """Returns on which of a study and its arms drivers are at work, by name, the latest last.
 
         Those that have joined another are not among them.
         """

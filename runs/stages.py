@@ -71,10 +71,9 @@ def check_idle(connection: Connection, study_id: int) -> None:
         raise _busy(row)
 
 
-def at_work(connection: Connection, study_id: int) -> list[tuple[str, str]]:
-    """Returns the name of the study or arm, and the stage, that each driver is at work on, the latest last."""
-    rows = sorted(_at_work(connection, study_id), key=lambda row: float(row.started))
-    return [(row.name, row.stage) for row in rows]
+def at_work(connection: Connection, study_id: int) -> list[str]:
+    """Returns the name of the study or arm that each driver is at work on, the latest last."""
+    return [row.name for row in sorted(_at_work(connection, study_id), key=lambda row: float(row.started))]
 
 
 def _at_work(connection: Connection, study_id: int) -> list[Row[Any]]:
@@ -244,7 +243,6 @@ _ASKED = sa.select(study.c.name).where(study.c.id == sa.bindparam("the_study")).
 _RUNNING = (
     sa.select(run.c.id, run.c.owner, run.c.host, run.c.pid, run.c.started, run.c.lease_until)
     .add_columns(
-        run.c.stage,
         run.c.settings,
         (run.c.lease_until < utc_now()).label("is_over"),
         (utc_now() - run.c.started).label("age"),

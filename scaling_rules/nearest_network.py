@@ -158,9 +158,8 @@ class Reader:
             at = min(max(start, low), high)
             factor = nominal[dimension] if at == start else math.exp(at)
             found.append(Level(factor, built_at(at) - wanted))
-        if (
-            len(found) > PIECES // 2
-        ):  # no steps but pieces: all of three dimensions would be a billion networks
+        # no steps but pieces: all of three dimensions would be a billion networks
+        if len(found) > PIECES // 2:
             kept = {
                 *range(0, len(found), PIECES // FEW_PIECES),
                 min(range(len(found)), key=lambda k: found[k].distance),

@@ -27,6 +27,7 @@ NEED_MORE = {
     "nas.stages.forecast.missed",
     "nas.stages.grow.grow",
     "nas.stages.heartbeat.renewed",
+    "nas.stages.joining.join",
     "nas.stages.search.search",
     "nas.stages.sweep.sweep",
     "nas.stages.tuning.study_searcher",

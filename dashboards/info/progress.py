@@ -13,7 +13,7 @@ from dashboards.info.rewards import Reals, Weighing, rewards
 from dashboards.info.table import Array, Table
 from runs import TrialState
 from runs.browsing import Head
-from runs.records import RunRecord, hours_at_work
+from runs.records import JOINS, RunRecord, hours_at_work
 
 STAGES = ("search", "fit", "grow", "export")
 MAX_BINS = 120
@@ -160,7 +160,7 @@ def stages(
     """Returns how far each stage came: "none", "running", "done" or "stopped", by stage.
 
     Args:
-        sessions: the runs of a study and of its arms, oldest first.
+        sessions: the runs of a study and of its arms, oldest first; those that joined another say nothing of its end.
         has_trials, has_fits, has_exports: what there is of each, whoever made it.
     """
     reached = dict.fromkeys(STAGES, "none")
@@ -168,7 +168,7 @@ def stages(
         reached["search"] = "done"
     for one in sessions:  # oldest first: the newest says how it stands
         name = one.stage.split(".")[0].split(":")[0]
-        if name in reached:
+        if name in reached and not one.settings.get(JOINS):
             reached[name] = (
                 "running" if one.status == "running" else "done" if one.status == "done" else "stopped"
             )

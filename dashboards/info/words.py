@@ -137,8 +137,9 @@ def visible(text: str, limit: int = 500) -> str:
 
 
 def markup(text: str) -> str:
-    """Returns somebody else's text for the body of a document, as it is to be read: no part of it is markup, nor a
-    place that Dash fills in (`{%scripts%}`), nor a character that hides others.
+    """Returns somebody else's text for the body of a document, to be read as it is.
+
+    No part of it is markup, nor a place that Dash fills in (`{%scripts%}`), nor a character that hides others.
 
     >>> markup("a < b, {%title%}")
     'a &lt; b, &#123;%title%}'

@@ -129,9 +129,7 @@ class Bench:
         # the budget is what `Store.check` compares with what was spent
         given = {**study.settings, "budget": asdict(rules.budget), JOINS: self._joins}
         run = self.store.open_run(study.id, stage, given, parent=parent, is_exclusive=self._is_exclusive)
-        self._is_exclusive = (
-            False  # the study is ours by now; whoever has joined may be at its next arm before us
-        )
+        self._is_exclusive = False  # it is ours by now; whoever has joined may be at its next arm before us
         status = "failed"
         try:
             if self._executor is None:

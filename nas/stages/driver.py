@@ -19,7 +19,7 @@ from nas.stages.device_time import DeviceTime
 from nas.stages.heartbeat import HEARTBEAT_S
 from nas.stages.history import History
 from nas.stages.proposals import ClaimLost, Proposal, Source, evaluation_key
-from nas.stages.rules import Ending, Rules
+from nas.stages.rules import ENDED_BY_STATE, STOPPED, Ending, Rules
 from nas.stages.trainings import Training
 from runs import Claim, EvaluationKey, Outcome, Start, Store, StudyRecord, TrialState
 from runs import Progress as Step
@@ -145,7 +145,7 @@ class Driver:
     def _reason_to_end(self) -> Ending | None:
         rules, spent = self._rules, self._history.spent
         if self._should_stop():
-            return Ending("stopped", "a stop was asked for")
+            return STOPPED
         if self._executor.num_slots == 0:
             return Ending(
                 "failures", "no worker can be started any more; look at the last trial's error, then resume"
@@ -382,10 +382,10 @@ class Driver:
         state = self._store.study(self._study.id).state
         self._is_paused = state == "paused"
         if self._ending is None and state == "stopped":
-            self._ending = Ending("stopped", "`nas stop` asked for it")
+            self._ending = ENDED_BY_STATE[state]
             self._drain()
         elif state == "cancelled":
-            self._ending = Ending("stopped", "`nas cancel` asked for it")
+            self._ending = ENDED_BY_STATE[state]
             used_s = self._used_s()
             self._outcomes += [
                 outcomes.cancelled(one, used_s.get(one.attempt, 0.0)) for one in self._claimed()

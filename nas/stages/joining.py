@@ -19,7 +19,7 @@ from nas.stages.arms import Bench, Watch, training_evaluator
 from nas.stages.budget import Budget, counted
 from nas.stages.fit import opened
 from nas.stages.names import CONTROL, FIT, GRID, GROW, LONGER, SWEEP
-from nas.stages.rules import Ending
+from nas.stages.rules import ENDED_BY_STATE, STOPPED, Ending
 from nas.stages.scaled_trainings import Arm, stored_arm
 from nas.stages.search import SpaceChanged, resume
 from nas.stages.workers import check_workers
@@ -29,7 +29,6 @@ JOINED = (FIT, GRID, SWEEP, LONGER, GROW)  # arms whose plan is in the ledger
 SEARCH = "search"
 GRACE_S = 30.0  # for which nobody need be at work: between two trainings a driver decides, or goes on to the next stage
 LOOK_S = 0.5  # between looks at the plan
-STOPPED = Ending("stopped", "a stop was asked for")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class JoinReport:
 
 def stage_at_work(store: Store, study: StudyRecord) -> str | None:
     """Returns the arm of scaled networks that a driver of a study is at work on; None: there is none."""
-    arms = [name.removeprefix(f"{study.name}.") for name, _ in store.at_work(study.id)]
+    arms = [name.removeprefix(f"{study.name}.") for name in store.at_work(study.id)]
     return next((name for name in reversed(arms) if name in JOINED), None)
 
 
@@ -76,6 +75,9 @@ def join(
     Raises:
         StudyMissing: there is no such study.
         SpaceChanged: this machine has other images under the data's name.
+
+    Example:
+        >>> join("digits").num_trained
     """
     watch, num_trained = watch or Watch(), dict[str, int]()
     with opened(study, storage, artifacts) as (store, parent):
@@ -114,14 +116,14 @@ def _awaited(store: Store, parent: StudyRecord, before: set[str], watch: Watch) 
         store: the ledger.
         parent: the study.
         before: what was joined already.
-        watch: is told that it is waited, and may ask to stop.
+        watch: is told that this driver waits, and may ask to stop.
     """
     patience_s, is_told = GRACE_S if before else 0.0, False
     end = time.monotonic() + patience_s
     while True:
         if (name := stage_at_work(store, parent)) is not None:
             return name
-        at_work = {name for name, _ in store.at_work(parent.id)}
+        at_work = set(store.at_work(parent.id))
         if SEARCH not in before and at_work & {parent.name, f"{parent.name}.{CONTROL}"}:
             return SEARCH
         if at_work and before:  # finalists are trained by one
@@ -161,8 +163,8 @@ def _share(arm: Arm, name: str, bench: Bench, parent: StudyRecord) -> Ending:
                 return ending
             seen = time.monotonic()
         state, at_work = store.study(arm.study.id).state, stage_at_work(store, parent)
-        if state in ("stopped", "cancelled"):
-            return Ending("stopped", f"`nas {'stop' if state == 'stopped' else 'cancel'}` asked for it")
+        if state in ENDED_BY_STATE:
+            return ENDED_BY_STATE[state]
         if bench.watch.should_stop():
             return STOPPED
         if at_work == name:

@@ -75,3 +75,10 @@ class Ending:
 
     kind: str
     reason: str
+
+
+STOPPED = Ending("stopped", "a stop was asked for")  # of this driver
+ENDED_BY_STATE = {  # of all drivers of a study, by the state that it was given
+    "stopped": Ending("stopped", "`nas stop` asked for it"),
+    "cancelled": Ending("stopped", "`nas cancel` asked for it"),
+}

@@ -86,6 +86,30 @@ def settings(folder: Path, **changes: Any) -> Settings:
     return make_settings({"search": search | changes, "data": {"resolution": 8}, "fidelity": {"epochs": 3}})
 
 
+def settings_of_all(folder: Path) -> Settings:
+    """Returns settings of a small run of all stages on the digits, with a ledger in `folder`."""
+    return make_settings(
+        {
+            "search": {
+                "study": "s",
+                "storage": f"sqlite:///{folder / 'nas.db'}",
+                "width": 0.25,
+                "target": "1M",
+                "trials": 4,
+                "finalists": 1,
+                "repeats": 2,
+                "executor": "inline",
+                "strategy": "random",
+                "pruning": "none",
+            },
+            "data": {"resolution": 16, "num_samples": 300},
+            "fidelity": {"epochs": 2},
+            "fit": {"budget": 24, "largest": 4.0},
+            "grow": {"phi": [0, 1]},
+        }
+    )
+
+
 class Tiny(SearchSpace):
     """A user's own space of 12 points: two kernels, two depths, three widths."""
 

@@ -10,7 +10,6 @@ import pytest
 from nas.exporting.errors import ExportError
 from nas.exporting.folder import CARD_JSON, read_manifest
 from nas.pipeline import run, settings_of_run
-from nas.settings import Settings, make_settings
 from nas.stages.arms import Watch
 from nas.stages.budget import Budget
 from nas.stages.history import History
@@ -19,29 +18,7 @@ from runs import open_store
 from runs.schema import artifact
 from search_space import Architecture
 from tests.fakes.searches import Formula
-
-
-def settings(folder: Path) -> Settings:
-    return make_settings(
-        {
-            "search": {
-                "study": "s",
-                "storage": f"sqlite:///{folder / 'nas.db'}",
-                "width": 0.25,
-                "target": "1M",
-                "trials": 4,
-                "finalists": 1,
-                "repeats": 2,
-                "executor": "inline",
-                "strategy": "random",
-                "pruning": "none",
-            },
-            "data": {"resolution": 16, "num_samples": 300},
-            "fidelity": {"epochs": 2},
-            "fit": {"budget": 24, "largest": 4.0},
-            "grow": {"phi": [0, 1]},
-        }
-    )
+from tests.fakes.searches import settings_of_all as settings
 
 
 def interrupted(stage: str, num_ended: int) -> Watch:

@@ -14,7 +14,7 @@ from dashboards.info.rewards import Weighing
 from dashboards.info.table import Table
 from runs import FailureClass, TrialState
 from runs.browsing import Head
-from runs.records import AttemptRecord, RunRecord, hours_at_work
+from runs.records import JOINS, AttemptRecord, RunRecord, hours_at_work
 from tests.dashboards.info.test_info_table import glance
 
 PLAIN = Weighing("soft", 5e6, "macs", 0.0)
@@ -108,6 +108,7 @@ def run(stage: str, status: str, **changes: Any) -> RunRecord:
 
 def test_the_newest_run_says_how_far_a_stage_came() -> None:
     runs = [run("search", "stopped"), run("search", "done"), run("fit", "running")]
+    runs.append(run("fit", "stopped", settings={JOINS: True}))
     found = progress.stages(runs, has_trials=True, has_fits=False, has_exports=True)
     assert found == {"search": "done", "fit": "running", "grow": "none", "export": "done"}
 

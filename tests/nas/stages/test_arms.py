@@ -95,7 +95,7 @@ def test_a_driver_that_works_on_an_arm_has_the_whole_study(tmp_path: Path) -> No
         store.open_run(arm.id, "fit", {JOINS: True}, is_exclusive=False)
         assert store.at_work(parent.id) == [], "who has joined keeps nobody out"
         store.open_run(arm.id, "search", {})
-        assert store.at_work(parent.id) == [("s.control", "search")]
+        assert store.at_work(parent.id) == ["s.control"]
         with pytest.raises(StudyBusy, match="on s.control"):
             store.open_run(parent.id, "search", {})
         with pytest.raises(StudyBusy, match="on s.control"):

@@ -29,12 +29,12 @@ from nas.stages.search import SpaceChanged
 from nas.stages.sweep import sweep
 from runs import open_store
 from runs.errors import StudyBusy
-from tests.dashboards.waiting import PATIENCE_S
 from tests.fakes.scaling import Lawful, network, settings
-from tests.fakes.searches import Formula
-from tests.nas.test_pipeline import settings as whole
+from tests.fakes.searches import Formula, settings_of_all
 
 T = TypeVar("T")
+
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,16 @@ def in_background(work: Callable[[], T]) -> Future[T]:
     return ThreadPoolExecutor(1).submit(work)
 
 
-def joined(folder: Path, owner: Future[T], evaluator: Lawful) -> tuple[T, JoinReport]:
-    """Joins a driver as soon as it is at work; returns its report and the joiner's."""
+def wait_for(owner: Future[T], folder: Path) -> None:
+    """Waits until a driver is at work."""
     with open_store(url(folder)) as store:
         while stage_at_work(store, store.study("s")) is None:
             assert not owner.done(), owner.result()
+
+
+def joined(folder: Path, owner: Future[T], evaluator: Lawful) -> tuple[T, JoinReport]:
+    """Joins a driver as soon as it is at work; returns its report and the joiner's."""
+    wait_for(owner, folder)
     report = join("s", storage=url(folder), evaluator=evaluator)
     return owner.result(PATIENCE_S), report
 
@@ -128,9 +133,7 @@ def test_ctrl_c_while_the_next_stage_is_awaited_is_a_stop(tmp_path: Path, togeth
     owner = in_background(lambda: fit("s", storage=url(tmp_path), evaluator=together))
     told: list[str] = []
     watch = Watch(told=told.append, should_stop=lambda: any(text.startswith("wait") for text in told))
-    with open_store(url(tmp_path)) as store:
-        while stage_at_work(store, store.study("s")) is None:
-            assert not owner.done()
+    wait_for(owner, tmp_path)
     report = join("s", storage=url(tmp_path), evaluator=together, watch=watch)
     assert owner.result(PATIENCE_S).ending.kind == "done" and report.ending.kind == "stopped"
 
@@ -176,9 +179,7 @@ def test_who_joined_works_off_the_plan_of_a_driver_that_is_gone_and_keeps_nobody
     def plan(text: str) -> None:
         gone.set()  # as soon as somebody has joined
 
-    with open_store(url(tmp_path)) as store:
-        while stage_at_work(store, store.study("s")) is None:
-            assert not owner.done()
+    wait_for(owner, tmp_path)
     joiner = in_background(lambda: join("s", storage=url(tmp_path), evaluator=slow, watch=Watch(plan=plan)))
     assert owner.result(PATIENCE_S).ending.kind == "stopped"
     with open_store(url(tmp_path)) as store:
@@ -198,9 +199,7 @@ def test_a_stop_from_elsewhere_ends_whoever_joined(tmp_path: Path, together: Tog
             for name in ("s", "s.fit"):
                 store.set_study_state(store.study(name).id, "stopped")
 
-    with open_store(url(tmp_path)) as store:
-        while stage_at_work(store, store.study("s")) is None:
-            assert not owner.done()
+    wait_for(owner, tmp_path)
     report = join("s", storage=url(tmp_path), evaluator=together, watch=Watch(plan=plan))
     assert report.ending.kind == "stopped" and report.ending.reason == "`nas stop` asked for it"
     assert report.num_trained == {"fit": 0}
@@ -211,11 +210,9 @@ def test_a_stop_from_elsewhere_ends_whoever_joined(tmp_path: Path, together: Tog
 def test_with_other_images_nobody_joins(tmp_path: Path, together: Together) -> None:
     adopt(network(), settings(tmp_path, fit={"budget": 24}))
     owner = in_background(lambda: fit("s", storage=url(tmp_path), evaluator=together))
-    with open_store(url(tmp_path)) as store:
-        while stage_at_work(store, store.study("s")) is None:
-            assert not owner.done()
-        with pytest.raises(StudyBusy, match="join it with `nas resume s --join`"):
-            fit("s", storage=url(tmp_path), evaluator=together)
+    wait_for(owner, tmp_path)
+    with pytest.raises(StudyBusy, match="join it with `nas resume s --join`"):
+        fit("s", storage=url(tmp_path), evaluator=together)
     with pytest.raises(SpaceChanged, match="must have the images it was begun with"):
         join("s", storage=url(tmp_path), changes=lambda one: overlaid(one, {"resolution": "32"}))
     together.gate.abort()
@@ -236,7 +233,7 @@ def test_who_joins_a_run_in_its_search_goes_on_with_it_to_the_family(
         first, name, *_ = text.replace(",", "").split()
         reached[name if first == "join" else "s"].set()
 
-    chosen = whole(tmp_path)
+    chosen = settings_of_all(tmp_path)
     owner = in_background(
         lambda: run(
             chosen,
