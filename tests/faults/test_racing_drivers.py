@@ -22,7 +22,7 @@ from tests.fakes.ledger_driver import REWARD, SPACE
 
 pytestmark = pytest.mark.faults
 
-NUM_QUEUED = 160  # trials of each study: five for each owner
+NUM_QUEUED = 960  # trials of each study: thirty for each owner, more than are done in a wait for the lock
 
 
 def test_four_drivers_that_begin_together_keep_to_one_budget(url: str) -> None:
